@@ -1,0 +1,133 @@
+"""An e-mail address, normalised once, compared everywhere (case, IDNA, quoted local part, SMTPUTF8)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Final
+
+import idna
+
+from bounceproc.errors import InvalidAddressError
+
+NORMAL_FORM: Final = 1
+"""The version of the normal form. Keys in every store are made from it, so a change of the rules below needs a new number."""
+
+MAX_OCTETS: Final = 320
+"""Local part (64), `@` and domain (255) of RFC 5321 4.5.3.1. The local part alone may be longer: VERP makes such addresses."""
+
+_PLAIN: Final = re.compile(
+    r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
+)
+_LITERAL: Final = re.compile(r"\[[0-9a-z:.]+\]")
+_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ufffd\ud800-\udfff]")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ATOMS: Final = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox or, with an empty local part, one whole domain.
+
+    Two addresses are equal when mail servers of this world treat them as one: `text` is kept as it was written and does
+    not take part in comparison.
+    """
+
+    normal: str
+    """The normal form (version `NORMAL_FORM`): NFC, lower case, needless quotes removed, the domain in A-labels."""
+    text: str = field(compare=False)
+    """The address as it was written, without brackets and white space round it."""
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read an addr-spec of RFC 5322 or RFC 6531, with or without `<>`.
+
+        Raises:
+            InvalidAddressError: there is no `@`, a part is empty or too long, or a character may not stand in an address.
+
+        """
+        written = text.strip()
+        if written[:1] == "<" and written[-1:] == ">":
+            written = written[1:-1].strip()
+        lowered = written.lower()
+        if len(lowered) <= MAX_OCTETS and _PLAIN.fullmatch(lowered):
+            return cls(lowered, written)
+        local, at, domain = written.rpartition("@")
+        if not at or not local or not domain:
+            raise InvalidAddressError(text, "an address is local-part@domain")
+        return cls(f"{_normal_local(local, text)}@{_normal_domain(domain, text)}", written)
+
+    @classmethod
+    def parse_domain(cls, text: str) -> Address:
+        """Read a domain name, with or without a leading `@`: the subject of a suppression of the whole domain.
+
+        Raises:
+            InvalidAddressError: it is no domain name.
+
+        """
+        written = text.strip().removeprefix("@")
+        return cls(f"@{_normal_domain(written, text)}", f"@{written}")
+
+    @property
+    def domain(self) -> str:
+        """The domain in its normal form (A-labels, lower case)."""
+        return self.normal.rpartition("@")[2]
+
+    @property
+    def local(self) -> str:
+        """The local part in its normal form; empty for a whole domain."""
+        return self.normal.rpartition("@")[0]
+
+    @property
+    def is_domain(self) -> bool:
+        """Whether this stands for a whole domain."""
+        return self.normal.startswith("@")
+
+    def domain_address(self) -> Address:
+        """The whole domain of this address, as a subject of its own."""
+        return Address(f"@{self.domain}", f"@{self.domain}")
+
+    def sha256(self) -> bytes:
+        """SHA-256 of the normal form: what a question may be asked with instead of the address (32 octets)."""
+        return hashlib.sha256(self.normal.encode()).digest()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _normal_local(local: str, text: str) -> str:
+    if local[0] == '"':
+        if not _QUOTED.fullmatch(local):
+            raise InvalidAddressError(text, "the quoted local part does not end where it should")
+        inner = re.sub(r"\\(.)", r"\1", local[1:-1])
+        if re.search(r"[\x00-\x1f\x7f]", inner):
+            raise InvalidAddressError(text, "it has control characters")
+        inner = unicodedata.normalize("NFC", inner).lower()
+        if _ATOMS.fullmatch(inner) and not inner.startswith(".") and not inner.endswith(".") and ".." not in inner:
+            return inner
+        return '"' + re.sub(r'(["\\])', r"\\\1", inner) + '"'
+    if _FORBIDDEN.search(local):
+        raise InvalidAddressError(text, "it has white space or control characters")
+    if not _ATOMS.fullmatch(local):
+        raise InvalidAddressError(text, "a character may only stand in a quoted local part")
+    return unicodedata.normalize("NFC", local).lower()
+
+
+def _normal_domain(domain: str, text: str) -> str:
+    if _FORBIDDEN.search(domain):
+        raise InvalidAddressError(text, "it has white space or control characters")
+    if len(text.encode(errors="replace")) > MAX_OCTETS + 64:
+        raise InvalidAddressError(text[:80], f"it is longer than {MAX_OCTETS} octets")
+    lowered = domain.rstrip(".").lower()
+    if _LITERAL.fullmatch(lowered):
+        return lowered
+    if lowered.isascii():
+        if not _PLAIN.fullmatch(f"a@{lowered}"):
+            raise InvalidAddressError(text, "the domain is not a domain name")
+        return lowered
+    try:
+        return idna.encode(lowered, uts46=True, std3_rules=False, transitional=False).decode("ascii")
+    except (idna.IDNAError, UnicodeError) as error:
+        raise InvalidAddressError(text, "the domain is not a valid internationalised domain name") from error

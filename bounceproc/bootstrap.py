@@ -1,0 +1,1 @@
+"""Put the house together from a configuration: the only room that knows every adapter."""

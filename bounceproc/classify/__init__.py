@@ -1,0 +1,1 @@
+"""Texts and codes in, a category out: knowledge as data, and the rule that decided."""

@@ -1,0 +1,1 @@
+"""Doorways: parse options, call one function, print."""

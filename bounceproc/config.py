@@ -1,0 +1,1 @@
+"""The configuration file as typed values; secrets from environment or files."""

@@ -1,0 +1,114 @@
+"""What happened to one address, with its provenance and trust."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bounceproc.address import Address
+    from bounceproc.status import EnhancedStatus
+
+
+class Kind(StrEnum):
+    """What sort of message this is."""
+
+    DSN = "dsn"  # any delivery report, RFC 3464 or not
+    ARF = "arf"  # a feedback report, RFC 5965 or a provider's own form
+    AUTO_REPLY = "auto-reply"  # RFC 3834: out of office, challenge-response, "address changed"
+    UNSUBSCRIBE = "unsubscribe"  # a mail whose one purpose is to leave
+    MDN = "mdn"  # RFC 8098
+    OTHER = "other"  # ordinary mail: never touched
+    MALFORMED = "malformed"  # a report that cannot be read
+
+
+class EventType(StrEnum):
+    """What happened to the address."""
+
+    BOUNCE = "bounce"  # delivery failed for good or was given up
+    DELAY = "delay"  # a warning; the queue still tries: never counts
+    DELIVERY = "delivery"  # a success notice
+    COMPLAINT = "complaint"  # feedback of type abuse, fraud, virus, other
+    UNSUBSCRIBE = "unsubscribe"  # opt-out, opt-out-list, unsubscribe mail
+    NOT_SPAM = "not-spam"  # the reader took the complaint back: recorded, lifts nothing
+    AUTH_FAILURE = "auth-failure"  # RFC 6591: a message for the operator, never a complaint
+    AUTO_REPLY = "auto-reply"
+
+
+class BounceClass(StrEnum):
+    """Whether the address itself is permanently undeliverable."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class Trust(StrEnum):
+    """How far a report is to be believed: anyone can mail a return-path mailbox."""
+
+    SIGNED = "signed"  # carries our own token, valid and in time
+    MATCHED = "matched"  # held against our own signature, our send ledger, or a known feedback loop's
+    REPORTED = "reported"  # a well-formed report or a described prose format, nothing to hold it against
+    HEURISTIC = "heuristic"  # a generic pattern alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that one report says about one address. Names follow RFC 3464 and RFC 5965."""
+
+    type: EventType
+    recipient: Address | None
+    """The address that was sent to: the one to suppress. None where the report hides it."""
+    trust: Trust = Trust.REPORTED
+    final_recipient: Address | None = None
+    """The address that the reporting system delivered to, after forwards and aliases."""
+    action: str | None = None
+    """Action of RFC 3464 2.3.3, lower case."""
+    status: EnhancedStatus | None = None
+    smtp_code: int | None = None
+    diagnostic: str = ""
+    """What the remote server said, decoded and unfolded: the text that decides the category."""
+    remote_mta: str | None = None
+    reporting_mta: str | None = None
+    feedback_type: str | None = None
+    original_message_id: str | None = None
+    """Message-ID of our own mail, with its angle brackets, from the returned copy."""
+    envelope_id: str | None = None
+    derived: str | None = None
+    """Where the recipient was found when no field names it: `return-path`, `to`, `list-unsubscribe`, ... None otherwise."""
+    stream: str | None = None
+    """Our own name for the kind of mail this was about, where a stream is configured and was recognised."""
+    occurred_at: datetime | None = None
+    """When the report says that it happened (UTC), clamped to the moment of receipt once that is known."""
+    category: str | None = None
+    class_: BounceClass | None = None
+    rule: str | None = None
+    """The id of the rule that chose the category."""
+
+    def dated(self, received_at: datetime) -> Event:
+        """The same event, never later than its receipt: dates are claims of strangers."""
+        if self.occurred_at is not None and self.occurred_at <= received_at:
+            return self
+        return replace(self, occurred_at=received_at)
+
+    def identity(self, recipient_key: bytes) -> bytes:
+        """The event id (16 octets): equal for the same report through another door, so that nothing is counted twice.
+
+        `recipient_key` is the store's keyed hash of the recipient, so that the id gives nothing away either.
+        """
+        parts = (
+            recipient_key,
+            (self.original_message_id or self.envelope_id or "").encode(),
+            self.type.encode(),
+            str(self.status or "").encode(),
+            (self.reporting_mta or "").lower().encode(),
+            (self.occurred_at.isoformat(timespec="seconds") if self.occurred_at else "").encode(),
+        )
+        digest = hashlib.blake2b(digest_size=16, person=b"bounceproc-event")
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big"))
+            digest.update(part)
+        return digest.digest()

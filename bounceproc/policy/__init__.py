@@ -1,0 +1,1 @@
+"""From an address's history to a verdict: arithmetic on values."""

@@ -1,0 +1,259 @@
+"""What the flow asks of the world, as values and Protocols: mail sources, a ledger, readers of the suppression list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from bounceproc.address import Address
+    from bounceproc.event import Event, Kind
+    from bounceproc.policy.history import History
+    from bounceproc.policy.verdict import Verdict
+
+
+# ---- mail in ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One message as it lies in a source."""
+
+    ref: str
+    """Where it lies, unique within its source and stable: a path, or `FOLDER;UIDVALIDITY=n/;UID=n`."""
+    data: bytes
+    received_at: datetime | None
+    """When it reached the source (IMAP INTERNALDATE, UTC); None where the source does not know."""
+    error: str | None = None
+    """Why the content could not be had in full (too large, unreadable file): such a message is parked, never lost."""
+
+
+class Outcome(StrEnum):
+    """What became of a message: decides where the source puts it."""
+
+    REPORT = "report"  # dsn, arf, unsubscribe
+    AUTO_REPLY = "auto-reply"  # auto-reply, mdn
+    UNRECOGNISED = "unrecognised"  # ordinary mail: not ours to touch
+    MALFORMED = "malformed"  # a report that cannot be read: parked where a person can see it
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a source is told about one message, after the commit."""
+
+    ref: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a folder was read. A change of `uidvalidity` makes `uid` meaningless (RFC 9051 2.3.1.1)."""
+
+    folder: str
+    uidvalidity: int
+    uid: int
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageBatch:
+    """Some messages of a source, and how far they reach."""
+
+    messages: tuple[RawMessage, ...]
+    checkpoint: Checkpoint | None = None
+    """To be recorded with the batch; None for sources that have no cursor."""
+    total: int | None = None
+    """How many messages this run will give in all, where the source knows: for progress bars."""
+
+
+class Source(Protocol):
+    """A place that mail comes from."""
+
+    @property
+    def name(self) -> str:
+        """The source's name in the ledger: a mailbox's name, or `files`."""
+
+    def batches(self) -> Iterator[MessageBatch]:
+        """The messages that are new since the checkpoint, in bounded batches.
+
+        Raises:
+            UnavailableError: the source does not answer.
+            AccessError: it refuses us.
+
+        """
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Move, flag or leave messages, after their commit. A message that is no longer there is settled already.
+
+        Raises:
+            UnavailableError: the source does not answer; the settlements stay due.
+
+        """
+
+
+# ---- the ledger ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One message, read, classified and dated: what the ledger records."""
+
+    ref: str
+    digest: bytes
+    """The raw digest: BLAKE2b-256 of the message with line ends normalised."""
+    received_at: datetime
+    outcome: Outcome
+    kind: Kind
+    detector: str | None
+    message_id: str | None
+    reporting_mta: str | None
+    events: tuple[Event, ...]
+    raw: bytes
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording a batch changed."""
+
+    new: int
+    duplicates: int
+    histories: tuple[History, ...]
+    """Of every address and domain that has new evidence, the new evidence included."""
+    events: tuple[int, ...]
+    """For each reading in order, how many events of it were new (0 for a message seen before)."""
+
+
+class LedgerBatch(Protocol):
+    """One transaction of the ledger."""
+
+    def record(self, readings: Sequence[Reading]) -> Recorded:
+        """Store messages and events that are new, and give the histories they touch. Idempotent by raw digest and event id."""
+
+    def apply(self, verdicts: Iterable[Verdict]) -> int:
+        """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""
+
+    def advance(self, checkpoint: Checkpoint) -> None:
+        """Remember how far the source's folder was read."""
+
+
+class Ledger(Protocol):
+    """What the flow remembers."""
+
+    def batch(self, source: str) -> AbstractContextManager[LedgerBatch]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+
+    def checkpoint(self, source: str, folder: str) -> Checkpoint | None:
+        """How far the folder was read in earlier runs."""
+
+    def unsettled(self, source: str) -> list[Settlement]:
+        """What was committed and, for a crash in between, never settled in the source."""
+
+    def settled(self, source: str, refs: Sequence[str]) -> None:
+        """Remember that these messages were settled in the source."""
+
+
+# ---- the list --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """One entry of the list: an address or a whole domain that must not be mailed, in one scope, for one reason."""
+
+    address: str | None
+    """The plaintext (`@domain` for a whole domain); None where it was forgotten or never stored."""
+    key: bytes
+    scope: str
+    """`*` or `stream:NAME`."""
+    reason: str
+    """`bounce`, `complaint`, `unsubscribe`, `manual`, `import`."""
+    origin: str
+    """`policy`, `manual`, `import`, `api`."""
+    since: datetime
+    until: datetime | None
+    category: str | None = None
+    class_: str | None = None
+    ref: str | None = None
+    """The id of the event that decided, in hexadecimal."""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """One event out of the ledger, for people to read."""
+
+    id: str
+    event: Event
+    received_at: datetime
+    source: str
+    ref: str
+    kind: str
+    detector: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressStatus:
+    """The whole story of one address."""
+
+    address: str
+    suppressions: tuple[Suppression, ...]
+    """In force at the moment asked for, strongest first, those of its domain included."""
+    events: tuple[RecordedEvent, ...]
+    """Newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of the feed: what changed, in commit order."""
+
+    version: int
+    at: datetime
+    action: str
+    """`add`, `change`, `remove`."""
+    actor: str
+    suppression: Suppression
+    """As it is after the change, or as it was before a removal."""
+
+
+class SuppressionReader(Protocol):
+    """Whoever answers "may I send to this address?"."""
+
+    def check(self, addresses: Sequence[Address], *, stream: str | None, now: datetime) -> Mapping[str, Suppression]:
+        """The strongest suppression in force of each suppressed address, by normal form. Without a stream, any scope counts."""
+
+    def status(self, address: Address, *, stream: str | None, now: datetime) -> AddressStatus:
+        """Everything that is known of one address."""
+
+    def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
+        """The whole list, read in pages, in a stable order."""
+
+    def changes(self, *, since: int) -> Iterator[Change]:
+        """The feed behind a version, in commit order."""
+
+    def version(self) -> int:
+        """The newest version of the feed; 0 for an empty one."""
+
+
+class SuppressionWriter(Protocol):
+    """Whoever changes the list by hand."""
+
+    def suppress(
+        self,
+        subject: Address,
+        *,
+        scope: str,
+        reason: str,
+        until: datetime | None,
+        note: str | None,
+        actor: str,
+        now: datetime,
+    ) -> bool:
+        """Add or change an entry by hand; False when it stood there already just so."""
+
+    def lift(self, subject: Address, *, scope: str | None, note: str | None, actor: str, now: datetime) -> int:
+        """Lift every entry of an address (of one scope, or of all when None); returns how many were lifted."""

@@ -1,0 +1,29 @@
+"""The value that every reader of this room gives: what one message says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from bounceproc.event import Event, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One message, read. Its events are not classified yet."""
+
+    kind: Kind
+    detector: str
+    """Which reader knew the format: `rfc3464`, `rfc5965`, `jmrp`, `rfc3834`, `unsubscribe`, `rfc8098`, a prose format's id, `flufl.bounce`."""
+    events: tuple[Event, ...]
+    message_id: str | None = None
+    """Message-ID of the report itself, with its angle brackets."""
+    reporting_mta: str | None = None
+    date: datetime | None = None
+    """The report's own Date (UTC)."""
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    """Fields that were read and not understood, kept for a better reader."""

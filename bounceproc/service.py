@@ -1,0 +1,1 @@
+"""Poll, process, sleep, stop."""

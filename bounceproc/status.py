@@ -1,0 +1,58 @@
+"""SMTP reply codes and enhanced status codes (RFC 5321, RFC 3463, RFC 5248) as values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_ENHANCED: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
+_REPLY: Final = re.compile(r"(?<![\d.])([2-5][0-5]\d)(?=[\s\-#]|$)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EnhancedStatus:
+    """An enhanced mail system status code: class, subject and detail (RFC 3463, registry of RFC 5248)."""
+
+    class_: int
+    subject: int
+    detail: int
+
+    @classmethod
+    def parse(cls, text: str) -> EnhancedStatus | None:
+        """The code that `text` consists of, white space and an RFC 822 comment behind it aside; None if it is none."""
+        found = _ENHANCED.match(text.strip())
+        return cls(int(found[1]), int(found[2]), int(found[3])) if found else None
+
+    @classmethod
+    def find(cls, text: str) -> EnhancedStatus | None:
+        """The first code in an SMTP reply or Diagnostic-Code. An IP address is none."""
+        found = _ENHANCED.search(text)
+        return cls(int(found[1]), int(found[2]), int(found[3])) if found else None
+
+    @property
+    def is_success(self) -> bool:
+        """2.X.X: delivered."""
+        return self.class_ == 2
+
+    @property
+    def is_transient(self) -> bool:
+        """4.X.X: may succeed later."""
+        return self.class_ == 4
+
+    @property
+    def is_permanent(self) -> bool:
+        """5.X.X: will not succeed by waiting. Says nothing of whose fault it is."""
+        return self.class_ == 5
+
+    def __str__(self) -> str:
+        return f"{self.class_}.{self.subject}.{self.detail}"
+
+
+def find_reply_code(text: str) -> int | None:
+    """The first SMTP reply code (RFC 5321 4.2, 200 to 559) in a Diagnostic-Code or a line of prose, None if there is none.
+
+    A number counts only where a reply code can stand: at a word's start and before a space, hyphen, `#` or the end.
+    """
+    found = _REPLY.search(text)
+    return int(found[1]) if found else None
