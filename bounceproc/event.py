@@ -112,3 +112,29 @@ class Event:
             digest.update(len(part).to_bytes(4, "big"))
             digest.update(part)
         return digest.digest()
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """The event under the names that scripts rely on: one object of `reports` in `classify --format jsonl`."""
+        return {
+            "recipient": self.recipient.text if self.recipient else None,
+            "final_recipient": self.final_recipient.text if self.final_recipient else None,
+            "event": self.type.value,
+            "class": self.class_.value if self.class_ else None,
+            "category": str(self.category) if self.category else None,
+            "status": str(self.status) if self.status else None,
+            "smtp_code": self.smtp_code,
+            "diagnostic": self.diagnostic or None,
+            "action": self.action,
+            "remote_mta": self.remote_mta,
+            "feedback_type": self.feedback_type,
+            "trust": self.trust.value,
+            "rule": self.rule,
+            "original_message_id": self.original_message_id,
+            "derived": self.derived,
+            "occurred_at": iso(self.occurred_at),
+        }
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with a `Z`, to the second."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

@@ -1,1 +1,184 @@
 """One batch of messages in, one outcome per message out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from bounceproc.errors import MalformedReportError
+from bounceproc.event import BounceClass, EventType, Kind
+from bounceproc.policy.decide import decide
+from bounceproc.ports import Outcome, Reading, Settlement
+from bounceproc.reports.recognise import recognise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from bounceproc.classify.classifier import Classifier
+    from bounceproc.event import Event
+    from bounceproc.policy.settings import Policy
+    from bounceproc.policy.verdict import Verdict
+    from bounceproc.ports import Ledger, MessageBatch, RawMessage
+    from bounceproc.reports.report import Report
+
+CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
+"""The events that have a category: they say that a delivery failed, or has not worked yet."""
+
+OUTCOMES: Final = {
+    Kind.DSN: Outcome.REPORT,
+    Kind.ARF: Outcome.REPORT,
+    Kind.UNSUBSCRIBE: Outcome.REPORT,
+    Kind.AUTO_REPLY: Outcome.AUTO_REPLY,
+    Kind.MDN: Outcome.AUTO_REPLY,
+    Kind.OTHER: Outcome.UNRECOGNISED,
+    Kind.MALFORMED: Outcome.MALFORMED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """What one message says, classified; `error` says why a malformed one could not be read."""
+
+    kind: Kind
+    report: Report | None
+    events: tuple[Event, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """What one batch changed."""
+
+    readings: tuple[Reading, ...]
+    settlements: tuple[Settlement, ...]
+    duplicates: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+    changed: int = 0
+    """Suppressions that were added, changed or lifted."""
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+
+
+def interpret(message: bytes, classifier: Classifier) -> Interpretation:
+    """Recognise and classify one message. Never raises: a message that breaks a reader is malformed, and says how."""
+    try:
+        report = recognise(message)
+        if report is None:
+            return Interpretation(Kind.OTHER, None)
+        return Interpretation(report.kind, report, tuple(classified(event, classifier) for event in report.events))
+    except MalformedReportError as error:
+        return Interpretation(Kind.MALFORMED, None, error=str(error))
+    except Exception as error:  # noqa: BLE001 - the one broad except of the program: one message never stops a run
+        return Interpretation(Kind.MALFORMED, None, error=f"the reader failed: {type(error).__name__}: {error}"[:500])
+
+
+def interpret_raw(raw: RawMessage, classifier: Classifier) -> Interpretation:
+    """The same for a message out of a source: one whose content could not be had is malformed."""
+    if raw.error is not None:
+        return Interpretation(Kind.MALFORMED, None, error=raw.error)
+    return interpret(raw.data, classifier)
+
+
+def describe(message: RawMessage, classifier: Classifier) -> dict[str, Any]:
+    """What one message says, under the names that scripts rely on: one object of `classify --format jsonl`."""
+    meaning = interpret_raw(message, classifier)
+    report = meaning.report
+    described: dict[str, Any] = {
+        "source": message.ref,
+        "kind": meaning.kind.value,
+        "message_id": report.message_id if report else None,
+        "reporting_mta": report.reporting_mta if report else None,
+        "detector": report.detector if report else None,
+        "reports": [event.to_dict() for event in meaning.events],
+    }
+    if meaning.error is not None:
+        described["error"] = meaning.error
+    return described
+
+
+def classified(event: Event, classifier: Classifier) -> Event:
+    """The same event with its category, class and rule, where it is of a type that has them."""
+    if event.type not in CLASSIFIED:
+        return event
+    found = classifier.classify(
+        event.diagnostic,
+        status=event.status,
+        smtp_code=event.smtp_code,
+        remote_mta=event.remote_mta,
+        domain=event.recipient.domain if event.recipient else None,
+    )
+    return replace(
+        event,
+        category=found.category,
+        # A warning says that the queue still tries: whatever the reply, the address is not condemned yet.
+        class_=BounceClass.SOFT if event.type is EventType.DELAY else found.class_,
+        rule=found.rule,
+        status=found.status,
+        smtp_code=found.smtp_code,
+    )
+
+
+def raw_digest(message: bytes) -> bytes:
+    """BLAKE2b-256 of the message with its line ends normalised: the same mail through CRLF and LF doors is the same."""
+    if b"\r" in message:
+        message = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return hashlib.blake2b(message, digest_size=32).digest()
+
+
+def read(raw: RawMessage, classifier: Classifier, now: datetime) -> Reading:
+    """One message as the ledger records it."""
+    received_at = raw.received_at or now
+    meaning = interpret_raw(raw, classifier)
+    report = meaning.report
+    return Reading(
+        ref=raw.ref,
+        digest=raw_digest(raw.data if raw.data or raw.error is None else raw.ref.encode()),
+        received_at=received_at,
+        outcome=OUTCOMES[meaning.kind],
+        kind=meaning.kind,
+        detector=report.detector if report else None,
+        message_id=report.message_id if report else None,
+        reporting_mta=report.reporting_mta if report else None,
+        events=tuple(event.dated(received_at) for event in meaning.events),
+        raw=raw.data,
+        error=meaning.error,
+    )
+
+
+class Pipeline:
+    """The way of a batch: read everything first, then record, decide and apply in one transaction."""
+
+    def __init__(
+        self, *, ledger: Ledger, classifier: Classifier, policy: Policy, clock: Callable[[], datetime]
+    ) -> None:
+        self._ledger = ledger
+        self._classifier = classifier
+        self._policy = policy
+        self._clock = clock
+
+    def preview(self, batch: MessageBatch) -> BatchResult:
+        """What the messages say, with nothing recorded: for dry runs."""
+        now = self._clock()
+        return _result(tuple(read(raw, self._classifier, now) for raw in batch.messages))
+
+    def process(self, source: str, batch: MessageBatch) -> BatchResult:
+        """Record a batch and what follows from it. When this returns it is committed, and the source may be touched."""
+        now = self._clock()
+        readings = tuple(read(raw, self._classifier, now) for raw in batch.messages)
+        with self._ledger.batch(source) as ledger:
+            recorded = ledger.record(readings)
+            verdicts = tuple(decide(history, self._policy, now) for history in recorded.histories)
+            changed = ledger.apply(verdicts) if self._policy.enforce else 0
+            if batch.checkpoint is not None:
+                ledger.advance(batch.checkpoint)
+        return replace(_result(readings), duplicates=recorded.duplicates, verdicts=verdicts, changed=changed)
+
+
+def _result(readings: Sequence[Reading]) -> BatchResult:
+    return BatchResult(
+        readings=tuple(readings),
+        settlements=tuple(Settlement(reading.ref, reading.outcome) for reading in readings),
+        outcomes=Counter(reading.outcome for reading in readings),
+    )

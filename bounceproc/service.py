@@ -1,1 +1,103 @@
-"""Poll, process, sleep, stop."""
+"""Poll, process, settle, stop: one source from its first batch to its last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from bounceproc.event import EventType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bounceproc.event import Kind
+    from bounceproc.pipeline import BatchResult, Pipeline
+    from bounceproc.ports import Ledger, Source
+
+MALFORMED_SHOWN: Final = 20
+"""Malformed messages named in a summary; the database has them all."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did, counted."""
+
+    source: str
+    messages: int = 0
+    duplicates: int = 0
+    """Messages that were recorded before, here or elsewhere: they changed nothing."""
+    resumed: int = 0
+    """Messages of an earlier run that were recorded then and settled only now."""
+    suppressions: int = 0
+    """Entries of the list that were added, changed or lifted."""
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    events: Counter[EventType] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    malformed: list[tuple[str, str]] = field(default_factory=list)
+    """Reference and reason of the first messages that could not be read."""
+
+    def add(self, result: BatchResult) -> None:
+        """Count one batch."""
+        self.messages += len(result.readings)
+        self.duplicates += result.duplicates
+        self.suppressions += result.changed
+        for reading in result.readings:
+            self.kinds[reading.kind] += 1
+            for event in reading.events:
+                self.events[event.type] += 1
+                if event.type is EventType.BOUNCE and event.class_:
+                    self.classes[event.class_.value] += 1
+            if reading.error and len(self.malformed) < MALFORMED_SHOWN:
+                self.malformed.append((reading.ref, reading.error))
+
+    def to_dict(self) -> dict[str, object]:
+        """For scripts: one JSON object."""
+        return {
+            "source": self.source,
+            "messages": self.messages,
+            "duplicates": self.duplicates,
+            "resumed": self.resumed,
+            "suppressions_changed": self.suppressions,
+            "kinds": {str(kind): count for kind, count in sorted(self.kinds.items())},
+            "events": {str(event): count for event, count in sorted(self.events.items())},
+            "bounces": dict(sorted(self.classes.items())),
+            "malformed": [{"ref": ref, "error": error} for ref, error in self.malformed],
+        }
+
+
+def run_once(
+    source: Source,
+    ledger: Ledger,
+    pipeline: Pipeline,
+    *,
+    dry_run: bool = False,
+    on_batch: Callable[[BatchResult, int, int | None], None] = lambda _result, _done, _total: None,
+) -> Summary:
+    """Read a source to its end: record, commit, and only then settle, batch by batch.
+
+    A run that was killed between a commit and its settling is made good first. `on_batch` gets each batch's result, the
+    number of messages done and, where the source knows it, how many there are.
+
+    Raises:
+        UnavailableError: the source or the database is gone; what was committed stays committed, and is settled next time.
+        AccessError: the source refuses us.
+
+    """
+    summary = Summary(source.name)
+    if not dry_run:
+        pending = ledger.unsettled(source.name)
+        if pending:
+            source.settle(pending)
+            ledger.settled(source.name, [settlement.ref for settlement in pending])
+            summary.resumed = len(pending)
+    for batch in source.batches():
+        if dry_run:
+            result = pipeline.preview(batch)
+        else:
+            result = pipeline.process(source.name, batch)
+            source.settle(result.settlements)
+            ledger.settled(source.name, [settlement.ref for settlement in result.settlements])
+        summary.add(result)
+        on_batch(result, summary.messages, batch.total)
+    return summary

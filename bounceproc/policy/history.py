@@ -31,7 +31,7 @@ class Evidence:
     original: bytes
     """Tells different original messages apart: equal for two reports about the same mail. Empty where unknown."""
     subject: int = 0
-    """Second number of the enhanced status (the 1 of 5.1.x), 0 if there is none."""
+    """Second number of a permanent status (the 1 of 5.1.X); 0 for any other status and for none."""
     address: bytes = b""
     """In a domain's history: the key of the address it was about."""
     stream: str | None = None
@@ -49,7 +49,7 @@ class Evidence:
             occurred_at=event.occurred_at,
             received_at=received_at,
             original=original,
-            subject=event.status.subject if event.status else 0,
+            subject=event.status.subject if event.status and event.status.is_permanent else 0,
             address=address,
             stream=event.stream,
         )
