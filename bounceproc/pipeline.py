@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bounceproc.errors import MalformedReportError
+from bounceproc.errors import BadDataError, MalformedReportError
 from bounceproc.event import BounceClass, EventType, Kind
 from bounceproc.policy.decide import decide
 from bounceproc.ports import Outcome, Reading, Settlement
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bounceproc.event import Event
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Ledger, MessageBatch, RawMessage
+    from bounceproc.ports import Checkpoint, Ledger, MessageBatch, RawMessage
     from bounceproc.reports.report import Report
 
 CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
@@ -167,13 +167,32 @@ class Pipeline:
         """Record a batch and what follows from it. When this returns it is committed, and the source may be touched."""
         now = self._clock()
         readings = tuple(read(raw, self._classifier, now) for raw in batch.messages)
+        try:
+            return self._commit(source, readings, batch.checkpoint, now)
+        except BadDataError:
+            # Some value in some message is more than the database takes: find it, park it, record the rest.
+            parked = tuple(self._storable(source, reading, now) for reading in readings)
+            return self._commit(source, parked, batch.checkpoint, now)
+
+    def _commit(
+        self, source: str, readings: tuple[Reading, ...], checkpoint: Checkpoint | None, now: datetime
+    ) -> BatchResult:
         with self._ledger.batch(source) as ledger:
             recorded = ledger.record(readings)
             verdicts = tuple(decide(history, self._policy, now) for history in recorded.histories)
             changed = ledger.apply(verdicts) if self._policy.enforce else 0
-            if batch.checkpoint is not None:
-                ledger.advance(batch.checkpoint)
+            if checkpoint is not None:
+                ledger.advance(checkpoint)
         return replace(_result(readings), duplicates=recorded.duplicates, verdicts=verdicts, changed=changed)
+
+    def _storable(self, source: str, reading: Reading, now: datetime) -> Reading:
+        """The reading if the ledger takes it by itself, else a malformed one that says why and keeps the raw message."""
+        try:
+            self._commit(source, (reading,), None, now)
+        except BadDataError as error:
+            bare = replace(reading, outcome=Outcome.MALFORMED, kind=Kind.MALFORMED, events=(), error=str(error))
+            return replace(bare, message_id=None, reporting_mta=None, detector=None)
+        return reading
 
 
 def _result(readings: Sequence[Reading]) -> BatchResult:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from bounceproc.event import iso
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -181,6 +183,21 @@ class Suppression:
     ref: str | None = None
     """The id of the event that decided, in hexadecimal."""
     note: str | None = None
+    """What a person wrote, or what policy counted."""
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The entry under the names that scripts rely on."""
+        return {
+            "scope": self.scope,
+            "reason": self.reason,
+            "category": self.category,
+            "class": self.class_,
+            "since": iso(self.since),
+            "until": iso(self.until),
+            "ref": self.ref,
+            "origin": self.origin,
+            "note": self.note,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +212,11 @@ class RecordedEvent:
     kind: str
     detector: str | None
 
+    def to_dict(self) -> dict[str, str | int | None]:
+        """The event under the names that scripts rely on."""
+        where = {"id": self.id, "received_at": iso(self.received_at), "source": self.source, "ref": self.ref}
+        return {**self.event.to_dict(), **where, "kind": self.kind, "detector": self.detector}
+
 
 @dataclass(frozen=True, slots=True)
 class AddressStatus:
@@ -205,6 +227,18 @@ class AddressStatus:
     """In force at the moment asked for, strongest first, those of its domain included."""
     events: tuple[RecordedEvent, ...]
     """Newest first."""
+
+    def to_dict(self) -> dict[str, object]:
+        """The story under the names that scripts rely on; the strongest suppression's fields stand at the top as well."""
+        strongest = self.suppressions[0].to_dict() if self.suppressions else {}
+        top = {name: strongest.get(name) for name in ("scope", "reason", "category", "class", "since", "until", "ref")}
+        return {
+            "address": self.address,
+            "suppressed": bool(self.suppressions),
+            **top,
+            "suppressions": [suppression.to_dict() for suppression in self.suppressions],
+            "events": [event.to_dict() for event in self.events],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,89 @@
+"""What commands print: tables for people, one JSON object a line for scripts. Text from mail is made harmless here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+    from rich.table import Table
+
+
+class Format(StrEnum):
+    """`json` and `jsonl` are the same where either is accepted."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a script reads it."""
+        return self is not Format.TABLE
+
+
+def harmless(text: object, limit: int = 0) -> str:
+    """Mail text for a terminal: no control characters, no direction overrides, no line breaks; cut at `limit` characters."""
+    raw = " ".join(str(text).split())
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in raw)
+    return shown if not limit or len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def print_json(value: Any) -> None:
+    """One object on one line of standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def out() -> Console:
+    """Standard output for people: colours and width of the terminal, plain in a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """Standard error for people."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=not sys.stderr.isatty())
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """An empty table in the house style: a rule under the head, no box."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def say(message: str) -> None:
+    """A remark for the person at the terminal, on standard error."""
+    sys.stderr.write(harmless_lines(message) + "\n")
+
+
+def harmless_lines(message: str) -> str:
+    """Like `harmless`, line by line."""
+    return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in message.splitlines())
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on standard error while a terminal is there; gives a function (done so far, total or None)."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, known: bar.update(task, completed=done, total=known if known is not None else total)

@@ -1,0 +1,118 @@
+"""`bounceproc suppress`: change the list by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration, moment, now
+from bounceproc.cli.output import Format, harmless, out, print_json, say, table
+
+app = typer.Typer(
+    name="suppress", help="Add, lift and list suppressions by hand; who did it is recorded.", no_args_is_help=True
+)
+
+AddressesArgument = Annotated[
+    list[str], typer.Argument(metavar="ADDRESS...", help="Addresses, or @domain for whole domains.")
+]
+NoteOption = Annotated[str | None, typer.Option("--note", help="A sentence that is kept with the entry.")]
+
+
+@app.command()
+def add(
+    addresses: AddressesArgument,
+    *,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason",
+            help="bounce, complaint, unsubscribe, manual or import; any other text is kept as the note of a manual one.",
+        ),
+    ] = "manual",
+    scope: Annotated[str, typer.Option("--scope", help="* for all mail, or stream:NAME.")] = "*",
+    until: Annotated[
+        str | None, typer.Option("--until", help="When it ends: 2027-01-31 or 30d. Default: never.")
+    ] = None,
+    note: NoteOption = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Suppress addresses or whole domains. A decision by hand beats every automatic one."""
+    from bounceproc.bootstrap import actor, manual_reason, open_store, scope_of, subject
+
+    moment_ = now()
+    ends = moment(until, since=moment_) if until else None
+    if ends is not None and ends <= moment_:
+        raise typer.BadParameter("it lies in the past", param_hint="--until")
+    word, kept = manual_reason(reason, note)
+    subjects = [subject(text) for text in addresses]
+    with open_store(configuration(config, database)) as store:
+        for each in subjects:
+            changed = store.suppress(
+                each, scope=scope_of(scope), reason=word, until=ends, note=kept, actor=actor(), now=moment_
+            )
+            say(f"{each}: {'suppressed' if changed else 'was suppressed just so already'}")
+
+
+@app.command()
+def remove(
+    addresses: AddressesArgument,
+    *,
+    scope: Annotated[
+        str | None, typer.Option("--scope", help="Lift only this scope. Default: every entry of the address.")
+    ] = None,
+    note: NoteOption = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Lift suppressions. What was reported until now counts no more; what is reported from now on does."""
+    from bounceproc.bootstrap import actor, open_store, scope_of, subject
+
+    subjects = [subject(text) for text in addresses]
+    wanted = scope_of(scope) if scope else None
+    missing = 0
+    with open_store(configuration(config, database)) as store:
+        for each in subjects:
+            lifted = store.lift(each, scope=wanted, note=note, actor=actor(), now=now())
+            missing += not lifted
+            say(f"{each}: {f'{lifted} lifted' if lifted else 'was not suppressed'}")
+    raise typer.Exit(1 if missing else 0)
+
+
+@app.command("list")
+def list_(
+    *,
+    format_: Annotated[
+        Format, typer.Option("--format", help="A table for people, or one JSON object a line.")
+    ] = Format.TABLE,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Show entries that are no longer in force as well.")
+    ] = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Show the list."""
+    from bounceproc.bootstrap import open_store
+
+    made = table("address", "scope", "reason", "category", "since", "until", "origin", "note")
+    shown = 0
+    with open_store(configuration(config, database)) as store:
+        for entry in store.suppressions(now=now(), include_expired=expired):
+            shown += 1
+            if format_.is_json:
+                print_json({"address": entry.address, **entry.to_dict()})
+                continue
+            until = f"{entry.until:%Y-%m-%d}" if entry.until else "-"
+            cells = [
+                entry.address or "(forgotten)",
+                entry.scope,
+                entry.reason,
+                entry.category or "-",
+                f"{entry.since:%Y-%m-%d}",
+                until,
+                entry.origin,
+            ]
+            made.add_row(*(harmless(cell) for cell in cells), harmless(entry.note or "-", 80))
+    if not format_.is_json:
+        out().print(made if shown else "Nobody is suppressed.")
