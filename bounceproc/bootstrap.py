@@ -1,34 +1,43 @@
-"""Put the house together from a configuration: the only room that knows every adapter."""
+"""Put the house together from a configuration: the only room that knows every adapter.
+
+Foreign libraries are heavy (SQLAlchemy 270 ms, IMAPClient 140 ms) and every command needs other ones, so adapters are imported
+where they are built.
+"""
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
 import getpass
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
-from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError, UnavailableError, UsageError
+from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
+from bounceproc.event import Trust
+from bounceproc.policy.settings import Policy, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeAlias
 
     from bounceproc.classify.categories import CategoryInfo
     from bounceproc.config import Config
+    from bounceproc.config import Mailbox as MailboxSection
+    from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.lookup.export import ExportSummary
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.policy.settings import Policy
-    from bounceproc.ports import RawMessage, SuppressionReader
+    from bounceproc.ports import RawMessage
     from bounceproc.service import Summary
-    from bounceproc.store.schema import Schema
+    from bounceproc.sources.mailbox import Mailbox
     from bounceproc.store.store import Store
 
-OnBatch = "Callable[[BatchResult, int, int | None], None]"
+    OnBatch: TypeAlias = Callable[[BatchResult, int, int | None], None]
 
-REASONS = ("bounce", "complaint", "unsubscribe", "manual", "import")
+REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
 
 
@@ -37,7 +46,7 @@ REASONS = ("bounce", "complaint", "unsubscribe", "manual", "import")
 
 def read_messages(paths: Sequence[str], *, mbox: bool = False) -> Iterator[RawMessage]:
     """Messages from files, mboxes, Maildirs, folders of them and standard input, in a stable order."""
-    from bounceproc.sources.files import read_messages as read  # noqa: PLC0415 - each command loads only what it needs
+    from bounceproc.sources.files import read_messages as read
 
     return read(paths, mbox=mbox)
 
@@ -45,8 +54,7 @@ def read_messages(paths: Sequence[str], *, mbox: bool = False) -> Iterator[RawMe
 def read_lines(path: str) -> Iterator[str]:
     """The lines of a text file, or of standard input for `-`; bytes that are no UTF-8 are replaced."""
     try:
-        lines = sys.stdin.buffer if path == "-" else Path(path).open("rb")
-        with lines:
+        with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as lines:
             for line in lines:
                 yield line.decode(errors="replace").rstrip("\r\n")
     except OSError as error:
@@ -57,15 +65,15 @@ def read_lines(path: str) -> Iterator[str]:
 
 def describe(message: RawMessage) -> dict[str, Any]:
     """What one message says (`classify --format jsonl`)."""
-    from bounceproc import pipeline  # noqa: PLC0415
-    from bounceproc.classify.classifier import default_classifier  # noqa: PLC0415
+    from bounceproc import pipeline
+    from bounceproc.classify.classifier import default_classifier
 
     return pipeline.describe(message, default_classifier())
 
 
 def describe_reply(text: str) -> dict[str, Any]:
     """What one SMTP reply or Diagnostic-Code says (`classify --replies`)."""
-    from bounceproc.classify.classifier import default_classifier  # noqa: PLC0415
+    from bounceproc.classify.classifier import default_classifier
 
     found = default_classifier().classify(text)
     return {
@@ -80,6 +88,241 @@ def describe_reply(text: str) -> dict[str, Any]:
 
 def category_info(name: str | None) -> CategoryInfo | None:
     """What a category means; None for a name that is no category of ours."""
-    from bounceproc.classify.categories import CATEGORIES, Category  # noqa: PLC0415
+    from bounceproc.classify.categories import CATEGORIES, Category
 
     return CATEGORIES[Category(name)] if name in set(Category) else None
+
+
+# ---- the store and the list ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_store(config: Config) -> Iterator[Store]:
+    """The database in force, checked and ready.
+
+    Raises:
+        SchemaError: it is older or newer than this program.
+        ConfigError: the pepper is not the one that the database was made with.
+        UnavailableError: it does not answer.
+
+    """
+    from bounceproc.store.store import Store
+
+    store = Store.open(
+        config.database_url(),
+        pepper_file=config.privacy.pepper_file,
+        hash_only=config.privacy.hash_only,
+    )
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def subject(text: str) -> Address:
+    """An address, or a whole domain where it begins with `@`."""
+    return Address.parse_domain(text) if text.strip().startswith("@") else Address.parse(text)
+
+
+def scope_of(text: str) -> str:
+    """`*` or `stream:NAME`.
+
+    Raises:
+        UsageError: it is neither.
+
+    """
+    if text == "*" or (text.startswith("stream:") and text[7:].strip()):
+        return text
+    raise UsageError(f"{text!r} is no scope", "Write '*' for all mail (quoted, for the shell's sake) or stream:NAME.")
+
+
+def manual_reason(reason: str, note: str | None) -> tuple[str, str | None]:
+    """The reason of an entry made by hand, and its note: words that are no reason become the note of a manual one."""
+    word = reason.strip().lower()
+    if word in REASONS:
+        return word, note
+    return "manual", "; ".join(part for part in (reason.strip(), note) if part)
+
+
+def actor() -> str:
+    """Who changes the list by hand: the user of this system."""
+    try:
+        return f"user:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return "user:unknown"
+
+
+def export_list(
+    store: Store,
+    format_: str,
+    output: Path | None,
+    *,
+    since: int | None,
+    now: datetime,
+    tick: Callable[[int, int | None], None],
+) -> ExportSummary:
+    """Write the list, or what changed since a version, to a file or to standard output."""
+    from bounceproc.lookup.export import export
+
+    return export(store, format_, output, since=since, now=now, progress=tick)
+
+
+# ---- policy ----------------------------------------------------------------------------------------------------------
+
+
+def policy_of(config: Config) -> Policy:
+    """The thresholds in force, and what each level of trust may do (nothing to hold reports against: all but guesses act)."""
+    rows = config.policy
+    held_against = bool(config.identity.domains or config.identity.secret)
+    strict = (
+        {"acts": frozenset({Trust.SIGNED, Trust.MATCHED}), "counts": frozenset({Trust.REPORTED})}
+        if held_against
+        else {}
+    )
+    return Policy(
+        enforce=rows.mode.value == "enforce",
+        complaint=_threshold(rows.complaint),
+        unsubscribe=_threshold(rows.unsubscribe),
+        hard=_threshold(rows.hard),
+        soft={
+            "inactive-mailbox": _threshold(rows.inactive_mailbox),
+            "mailbox-full": _threshold(rows.mailbox_full),
+            "recipient-refused": _threshold(rows.recipient_refused),
+        },
+        unknown_address=_threshold(rows.unknown_address),
+        domain=_threshold(rows.domain, addresses=rows.domain.addresses),
+        **strict,
+    )
+
+
+def _threshold(row: ThresholdSection, *, addresses: int = 1) -> Threshold:
+    def period(days: int) -> timedelta | None:
+        return timedelta(days=days) if days else None
+
+    return Threshold(
+        messages=row.messages,
+        days=row.days,
+        span=timedelta(days=row.span_days),
+        within=period(row.within_days),
+        expires=period(row.expires_days),
+        addresses=addresses,
+    )
+
+
+# ---- the flow --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Runs:
+    """What became of each mailbox."""
+
+    summaries: list[Summary] = field(default_factory=list)
+    failures: list[tuple[str, BounceprocError]] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """The error's own number for a single mailbox; "try again later" when one of several failed."""
+        if not self.failures:
+            return 0
+        return (
+            self.failures[0][1].exit_code if len(self.failures) + len(self.summaries) == 1 else TemporaryError.exit_code
+        )
+
+
+def run_files(
+    config: Config, paths: Sequence[str], *, mbox: bool = False, dry_run: bool = False, on_batch: OnBatch | None = None
+) -> Summary:
+    """Ingest messages from files."""
+    from bounceproc.service import run_once
+    from bounceproc.sources.files import FileSource
+
+    source = FileSource(paths, mbox=mbox)
+    with open_store(config) as store:
+        return run_once(source, store, _pipeline(config, store), dry_run=dry_run, on_batch=on_batch or _ignore)
+
+
+def run_mailboxes(
+    config: Config, names: Sequence[str], *, dry_run: bool = False, on_batch: OnBatch | None = None
+) -> Runs:
+    """Poll mailboxes to their end, one after the other; one that fails never stops the others.
+
+    Raises:
+        ConfigError: no mailbox is configured, or none has this name.
+        BounceprocError: the database cannot be used at all.
+
+    """
+    runs = Runs()
+    chosen = _chosen(config, names)
+    with open_store(config) as store:
+        pipeline = _pipeline(config, store)
+        for section in chosen:
+            try:
+                runs.summaries.append(
+                    _run_mailbox(section, store, pipeline, dry_run=dry_run, on_batch=on_batch or _ignore)
+                )
+            except BounceprocError as error:
+                runs.failures.append((section.name, error))
+    return runs
+
+
+def _run_mailbox(
+    section: MailboxSection, store: Store, pipeline: Pipeline, *, dry_run: bool, on_batch: OnBatch
+) -> Summary:
+    from bounceproc.service import run_once
+    from bounceproc.sources.imap import ImapSource
+
+    mailbox = _mailbox(section)
+    checkpoint = store.checkpoint(mailbox.name, mailbox.folder)
+    with ImapSource(mailbox, checkpoint, dry_run=dry_run) as source:
+        return run_once(source, store, pipeline, dry_run=dry_run, on_batch=on_batch)
+
+
+def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
+    if not config.mailbox:
+        example = "[[mailbox]] with name, host, user and password_file"
+        raise ConfigError(
+            "no mailbox is configured", f"Write a table {example} into {config.source or 'bounceproc.toml'}."
+        )
+    known = {section.name: section for section in config.mailbox}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no mailbox is named {name!r}", f"There are: {', '.join(known)}.")
+    return [known[name] for name in names] if names else list(config.mailbox)
+
+
+def _mailbox(section: MailboxSection) -> Mailbox:
+    from bounceproc.sources.mailbox import Disposal, Mailbox, Security
+
+    if section.auth.value != "password":
+        raise ConfigError(f"mailbox {section.name}: {section.auth.value} cannot be used yet", 'Use auth = "password".')
+    if section.secret is None:
+        raise ConfigError(f"mailbox {section.name} has no password", "Write password_file = ... into its table.")
+    return Mailbox(
+        name=section.name,
+        host=section.host,
+        port=section.port,
+        security=Security(section.security.value),
+        user=section.user,
+        password=section.secret.read(),
+        folder=section.folder,
+        batch_size=section.batch_size,
+        ca_file=str(section.ca_file) if section.ca_file else None,
+        allow_plaintext=section.allow_plaintext,
+        on_report=Disposal.parse(str(section.on_report)),
+        on_auto_reply=Disposal.parse(str(section.on_auto_reply)),
+        on_unrecognised=Disposal.parse(str(section.on_unrecognised)),
+        on_malformed=Disposal.parse(str(section.on_malformed)),
+    )
+
+
+def _pipeline(config: Config, store: Store) -> Pipeline:
+    from bounceproc.classify.classifier import default_classifier
+    from bounceproc.pipeline import Pipeline
+
+    return Pipeline(
+        ledger=store, classifier=default_classifier(), policy=policy_of(config), clock=lambda: datetime.now(UTC)
+    )
+
+
+def _ignore(_result: BatchResult, _done: int, _total: int | None) -> None:
+    """Nobody wants to know how far it is."""

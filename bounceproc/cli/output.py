@@ -6,13 +6,16 @@ import json
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
     from rich.table import Table
+
+PIPE_WIDTH: Final = 1000
+"""Columns where there is no terminal: nothing is folded, so that grep finds it."""
 
 
 class Format(StrEnum):
@@ -44,14 +47,14 @@ def out() -> Console:
     """Standard output for people: colours and width of the terminal, plain in a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def err() -> Console:
     """Standard error for people."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=not sys.stderr.isatty())
+    return Console(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
 
 def table(*columns: str, title: str | None = None) -> Table:
