@@ -33,7 +33,7 @@ def check(
     from bounceproc.address import Address
     from bounceproc.bootstrap import open_store, read_lines
 
-    asked = [line for name in addresses for line in (read_lines("-") if name == "-" else [name]) if line.strip()]
+    asked = [line for name in addresses for line in (filter(str.strip, read_lines("-")) if name == "-" else [name])]
     parsed = [Address.parse(text) for text in asked]
     with open_store(configuration(config, database)) as store:
         found = store.check(parsed, stream=stream, now=now())

@@ -99,7 +99,7 @@ def _print_table(rows: Iterable[dict[str, Any]]) -> None:
     with progress("reading") as tick:
         for done, row in enumerate(rows, 1):
             tick(done, None)
-            source = harmless(row["source"], 40)
+            source = harmless(row["source"])[-60:]
             for report in row["reports"] or [{}]:
                 cells = [report.get(name) for name in ("recipient", "event", "class", "category", "status")]
                 why = report.get("diagnostic") or row.get("error") or ""

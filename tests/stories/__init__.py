@@ -1,0 +1,1 @@
+"""Runs with real servers, one folder a story."""

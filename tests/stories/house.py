@@ -1,0 +1,83 @@
+"""bounceproc as its users have it: a folder with a configuration, and the command line in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.servers.dovecot import MailUser
+
+TIMEOUT = 120
+"""Seconds that one command may take before the test gives up."""
+
+
+@dataclass
+class House:
+    """One folder, one mailbox (or none), one SQLite file."""
+
+    folder: Path
+    user: MailUser | None = None
+    extra: str = ""
+    """More lines for the table of the mailbox."""
+
+    def __post_init__(self) -> None:
+        text = ""
+        if self.user is not None:
+            (self.folder / "password").write_text(self.user.password + "\n")
+            (self.folder / "password").chmod(0o600)
+            text = f"""[[mailbox]]
+name = "returns"
+host = "{self.user.server.host}"
+port = {self.user.server.port}
+security = "none"
+user = "{self.user.name}"
+password_file = "password"
+{self.extra}
+"""
+        (self.folder / "bounceproc.toml").write_text(text)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "bounceproc.db"
+
+    def run(self, *arguments: str, code: int = 0, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one command; its exit code must be `code`."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("BOUNCEPROC_")}
+        command = [sys.executable, "-m", "bounceproc", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environ, input=stdin or b"", capture_output=True, timeout=TIMEOUT, check=False
+        )
+        result = subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+        assert result.returncode == code, (
+            f"{arguments} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}"
+        )
+        assert "Traceback" not in result.stderr, result.stderr
+        return result
+
+    def json(self, *arguments: str, code: int = 0) -> list[Any]:
+        """What a command prints, one object a line."""
+        return [json.loads(line) for line in self.run(*arguments, code=code).stdout.splitlines()]
+
+    def snapshot(self) -> dict[str, list[Any]]:
+        """Every row of every table, but for the moments of recording."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            connection.row_factory = sqlite3.Row
+            names = [
+                row[0]
+                for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            ]
+            return {name: [_content(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in names}
+
+
+def _content(row: sqlite3.Row) -> dict[str, Any]:
+    return {name: row[name] for name in row.keys() if not name.endswith("_at")}  # noqa: SIM118 - a Row iterates over values

@@ -1,0 +1,50 @@
+"""Each folder here is a story: mail that lies in a mailbox, and what is on the list and in the folders after a poll."""
+
+from __future__ import annotations
+
+import tomllib
+from email.parser import BytesHeaderParser
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.stories.house import House
+
+if TYPE_CHECKING:
+    from tests.servers.dovecot import MailUser
+
+HERE = Path(__file__).parent
+STORIES = sorted(path.parent for path in HERE.glob("*/expected.toml"))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("story", STORIES, ids=lambda path: path.name)
+def test_story(story: Path, mail_user: MailUser, tmp_path: Path) -> None:
+    expected = tomllib.loads((story / "expected.toml").read_text())
+    for mail in sorted((story / "mail").iterdir()):
+        content = mail.read_bytes()
+        date = str(BytesHeaderParser().parsebytes(content)["Date"])
+        mail_user.deliver(content, internaldate=parsedate_to_datetime(date))
+    house = House(tmp_path, mail_user)
+
+    house.run("poll", "--once")
+
+    told(house, mail_user, expected)
+    before = house.snapshot()
+    assert "no message that was not read before" in house.run("poll", "--once").stderr
+    assert house.snapshot() == before, "a second poll changes nothing"
+    told(house, mail_user, expected)
+
+
+def told(house: House, mail_user: MailUser, expected: dict[str, Any]) -> None:
+    entries = house.json("suppress", "list", "--format", "jsonl")
+    assert (
+        sorted(f"{e['address']} {e['scope']} {e['reason']} {e['category'] or '-'}" for e in entries) == expected["list"]
+    ), expected["claim"]
+    assert [e["address"] for e in entries if e["until"]] == expected.get("expires", [])
+    for folder, count in expected["folders"].items():
+        assert len(mail_user.uids(folder)) == count, folder
+    for folder in expected.get("unread", []):
+        assert all(b"\\Seen" not in flags for _, flags, _ in mail_user.messages(folder))
