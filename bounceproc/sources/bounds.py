@@ -1,0 +1,41 @@
+"""How much of the world's mail is held in memory at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+MAX_BATCH_MESSAGES: Final = 500
+"""Messages in a batch. More gains nothing in speed, and 500 UIDs stay below the command lines of 8,192 octets that
+RFC 9051 section 4.1.1 asks servers to accept."""
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+"""Octets in a batch. A single message above this makes a batch of its own."""
+MAX_MESSAGE_BYTES: Final = 50 * 1024 * 1024
+"""Octets of a message that is read whole: above what the large providers accept, so no report of this world is longer."""
+HEAD_BYTES: Final = 1024 * 1024
+"""Octets that are read of a longer message in a mailbox. What a report says stands before the mail it returns."""
+
+T = TypeVar("T")
+
+
+def bounded(
+    items: Iterable[T],
+    size: Callable[[T], int],
+    *,
+    max_items: int = MAX_BATCH_MESSAGES,
+    max_bytes: int = MAX_BATCH_BYTES,
+) -> Iterator[list[T]]:
+    """The items in order, in groups of at most `max_items` and `max_bytes`; one that is too large alone goes alone."""
+    group: list[T] = []
+    total = 0
+    for item in items:
+        octets = size(item)
+        if group and (len(group) >= max_items or total + octets > max_bytes):
+            yield group
+            group, total = [], 0
+        group.append(item)
+        total += octets
+    if group:
+        yield group

@@ -1,0 +1,30 @@
+"""Where one message lies on an IMAP server, as a text that can be kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote
+
+_PLACE: Final = re.compile(r"([^;]+);UIDVALIDITY=(\d{1,10})/;UID=(\d{1,10})")
+_BCHAR: Final = "/:@&=!$'()*+,"
+"""What RFC 5092 section 11 lets stand in the name of a folder, beyond the unreserved characters."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A folder, the UIDVALIDITY that it had, and a UID: the tail of an IMAP URL (RFC 5092 section 6)."""
+
+    folder: str
+    uidvalidity: int
+    uid: int
+
+    @classmethod
+    def parse(cls, text: str) -> Place | None:
+        """Read what `str()` printed; None for any other text."""
+        found = _PLACE.fullmatch(text)
+        return cls(unquote(found[1]), int(found[2]), int(found[3])) if found else None
+
+    def __str__(self) -> str:
+        return f"{quote(self.folder, safe=_BCHAR)};UIDVALIDITY={self.uidvalidity}/;UID={self.uid}"

@@ -1,0 +1,360 @@
+"""A real Dovecot for tests: one unprivileged instance on free loopback ports, a fresh mailbox for every test."""
+
+from __future__ import annotations
+
+import grp
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from imapclient import IMAPClient, SocketTimeout
+
+from bounceproc.sources.mailbox import Disposal, Mailbox, Security
+from tests.servers import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+HOST: Final = "127.0.0.1"
+PASSWORD: Final = "secret"
+START_TIMEOUT: Final = 15.0
+"""Seconds until Dovecot has to greet; it takes 0.2 s on an idle machine."""
+UNPRIVILEGED: Final = "nobody"
+"""Who Dovecot runs as when the tests run as root: any account that owns nothing."""
+
+# The whole instance runs as one user: that user is the internal and the login user too, and nothing is chrooted.
+CONFIGURATION: Final = """\
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log/dovecot.log
+info_log_path = {folder}/log/dovecot.log
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{folder}/tls/server.pem
+ssl_key = <{folder}/tls/server.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_uid = {user}
+mail_gid = {group}
+mail_home = {folder}/mail/%u
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 100
+maildir_very_dirty_syncs = no
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={folder}/mail/%u allow_all_users=yes
+}}
+namespace inbox {{
+  inbox = yes
+  separator = {separator}
+  prefix = {prefix}
+}}
+service anvil {{
+  chroot =
+  # Without it a wrong password makes the next logins from this address wait for seconds.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service stats {{
+  chroot =
+}}
+service imap {{
+  process_limit = 100
+}}
+protocol imap {{
+  {imap_settings}
+}}
+"""
+
+
+@dataclass(slots=True)
+class MailUser:
+    """A fresh account of a running Dovecot, seen by a mail program of its own."""
+
+    server: Dovecot
+    name: str
+    password: str = PASSWORD
+    _clients: list[IMAPClient] = field(default_factory=list)
+
+    def mailbox(self, **changes: Any) -> Mailbox:
+        """The settings that reach this account's INBOX; nothing is moved unless asked for."""
+        settings: dict[str, Any] = {
+            "name": "returns",
+            "host": self.server.host,
+            "port": self.server.port,
+            "security": Security.NONE,
+            "user": self.name,
+            "password": self.password,
+            "on_report": Disposal.parse("leave"),
+            "on_malformed": Disposal.parse("leave"),
+        }
+        return Mailbox(**settings | changes)
+
+    def client(self) -> IMAPClient:
+        """A connection of its own, logged in, closed at the end of the test."""
+        client = IMAPClient(self.server.host, self.server.port, ssl=False, timeout=SocketTimeout(5, 30))
+        self._clients.append(client)
+        client.login(self.name, self.password)
+        return client
+
+    @contextmanager
+    def connected(self, folder: str | None = None) -> Iterator[IMAPClient]:
+        """A connection for a moment, with a folder selected where one is named."""
+        with IMAPClient(self.server.host, self.server.port, ssl=False, timeout=SocketTimeout(5, 30)) as client:
+            client.login(self.name, self.password)
+            if folder is not None:
+                client.select_folder(folder)
+            yield client
+
+    def deliver(self, message: bytes, folder: str = "INBOX", internaldate: datetime | None = None) -> None:
+        """Put one message into a folder, which is made where it is missing."""
+        with self.connected() as client:
+            if not client.folder_exists(folder):
+                client.create_folder(folder)
+            client.append(folder, message, msg_time=internaldate)
+
+    def prefill(self, messages: Iterable[bytes]) -> int:
+        """Put many messages into INBOX at once, as files of its Maildir; returns how many."""
+        home = self.server.folder / "mail" / self.name
+        new = home / "Maildir" / "new"
+        for folder in (home, home / "Maildir", new.parent / "cur", new, new.parent / "tmp"):
+            folder.mkdir(exist_ok=True)
+            self.server.give(folder)
+        number = 0
+        for number, message in enumerate(messages, 1):
+            path = new / f"1700000000.M{number:08}P1.test"
+            path.write_bytes(message)
+            self.server.give(path)
+        return number
+
+    def create(self, *folders: str) -> None:
+        """Make folders."""
+        with self.connected() as client:
+            for folder in folders:
+                client.create_folder(folder)
+
+    def folders(self) -> list[str]:
+        """The names of all folders, sorted."""
+        with self.connected() as client:
+            return sorted(name for _, _, name in client.list_folders())
+
+    def subscribed(self) -> list[str]:
+        """The names of the folders that a mail program shows, sorted."""
+        with self.connected() as client:
+            return sorted(name for _, _, name in client.list_sub_folders())
+
+    def messages(self, folder: str = "INBOX") -> list[tuple[int, frozenset[bytes], bytes]]:
+        """UID, flags (without `\\Recent`) and content of each message of a folder, in order; looking changes nothing."""
+        with self.connected() as client:
+            client.select_folder(folder, readonly=True)
+            found: dict[int, dict[bytes, Any]] = client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"])
+            return [
+                (uid, frozenset(data[b"FLAGS"]) - {b"\\Recent"}, data[b"BODY[]"]) for uid, data in sorted(found.items())
+            ]
+
+    def uids(self, folder: str = "INBOX") -> list[int]:
+        """The UIDs of a folder, in order."""
+        with self.connected() as client:
+            client.select_folder(folder, readonly=True)
+            return sorted(client.search())
+
+    def expunge(self, uids: Iterable[int], folder: str = "INBOX") -> None:
+        """Take messages away for good, as another mail program would."""
+        with self.connected(folder) as client:
+            gone = list(uids)
+            client.delete_messages(gone)
+            client.uid_expunge(gone)
+
+    def uidvalidity(self, folder: str = "INBOX") -> int:
+        """UIDVALIDITY of a folder."""
+        with self.connected() as client:
+            return int(client.select_folder(folder, readonly=True)[b"UIDVALIDITY"])
+
+    def kick(self) -> None:
+        """Let the server end all sessions of this user, as on a restart."""
+        self.server.doveadm("kick", self.name)
+
+    def close(self) -> None:
+        """End the connections that the test left open."""
+        for client in self._clients:
+            try:
+                client.logout()
+            except Exception:  # noqa: BLE001 - the test may have broken the connection in any way
+                client.shutdown()
+
+
+class Dovecot:
+    """A running instance, whole in one temporary folder."""
+
+    def __init__(self, folder: Path, *, separator: str = "/", prefix: str = "", capability: str | None = None) -> None:
+        self.host = HOST
+        self.folder = folder
+        self.port, self.tls_port = _free_ports(2)
+        self.ca_file = folder / "tls" / "ca.pem"
+        self._numbers = itertools.count(1)
+        self._account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        self._configure(separator, prefix, capability)
+
+    def _configure(self, separator: str, prefix: str, capability: str | None) -> None:
+        for name in ("run", "state", "log", "mail", "tls"):
+            (self.folder / name).mkdir()
+        _make_certificate(self.folder / "tls")
+        text = CONFIGURATION.format(
+            folder=self.folder,
+            user=self._account.pw_name,
+            group=_group_name(self._account.pw_gid),
+            password=PASSWORD,
+            separator=separator,
+            prefix=prefix,
+            port=self.port,
+            tls_port=self.tls_port,
+            imap_settings=f"imap_capability = {capability}" if capability else "",
+        )
+        (self.folder / "dovecot.conf").write_text(text)
+        for path in (self.folder, *self.folder.rglob("*")):
+            self.give(path)
+
+    def give(self, path: Path) -> None:
+        """Make a file or folder the server's own, where the tests run as root."""
+        if os.geteuid() == 0:
+            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+    def _as_server(self) -> dict[str, Any]:
+        if os.geteuid() != 0:
+            return {}
+        return {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+
+    @contextmanager
+    def running(self) -> Iterator[Dovecot]:
+        """The server as a foreground child, ended with the block."""
+        command = [require("dovecot", "dovecot-imapd"), "-F", "-c", str(self.folder / "dovecot.conf")]
+        with (self.folder / "log" / "stderr").open("wb") as errors:
+            settings = self._as_server()
+            process = subprocess.Popen(command, stderr=errors, cwd=self.folder, start_new_session=True, **settings)
+            try:
+                self._wait(process)
+                yield self
+            finally:
+                # All its processes at once: the master alone would wait a second for the others.
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(START_TIMEOUT)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with socket.create_connection((self.host, self.port), timeout=1) as connection:
+                    if connection.recv(64).startswith(b"* OK"):
+                        return
+            except OSError:
+                time.sleep(0.02)
+        pytest.fail(f"Dovecot did not start:\n{self.log()}")
+
+    def log(self) -> str:
+        """What the server says of itself."""
+        return "".join(path.read_text(errors="replace") for path in sorted((self.folder / "log").iterdir()))
+
+    def doveadm(self, *arguments: str) -> None:
+        """Run an administrator's command against this instance."""
+        command = [require("doveadm", "dovecot-core"), "-c", str(self.folder / "dovecot.conf"), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=30, cwd=self.folder, **self._as_server())
+
+    def new_user(self) -> MailUser:
+        """An account that nobody has used yet."""
+        return MailUser(self, f"user{next(self._numbers)}")
+
+
+@contextmanager
+def start_dovecot(*, separator: str = "/", prefix: str = "", capability: str | None = None) -> Iterator[Dovecot]:
+    """A running instance; `capability` replaces what the server says it can do after the login."""
+    version = subprocess.run([require("dovecot", "dovecot-imapd"), "--version"], capture_output=True, check=True)
+    if not version.stdout.startswith(b"2.3."):
+        pytest.skip(f"this fixture writes a configuration for Dovecot 2.3, here is {version.stdout.decode().strip()}")
+    # Not in pytest's own temporary folder: the unprivileged user may not enter that, and socket paths must be short.
+    folder = Path(tempfile.mkdtemp(prefix="bp-dovecot-"))
+    try:
+        with Dovecot(folder, separator=separator, prefix=prefix, capability=capability).running() as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_ports(count: int) -> list[int]:
+    listeners = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports = [int(listener.getsockname()[1]) for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def _group_name(gid: int) -> str:
+    return grp.getgrgid(gid).gr_name
+
+
+def _make_certificate(folder: Path) -> None:
+    """A certification authority of our own (`ca.pem`) and a certificate for localhost signed by it (`server.pem`)."""
+    openssl = require("openssl", "openssl")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    authority = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    (folder / "server.ext").write_text(
+        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n"
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    )
+    ca = ("-config", "request.cnf", "-subj", "/CN=bounceproc test authority", "-keyout", "ca.key", "-out", "ca.pem")
+    server = ("-config", "request.cnf", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    (folder / "request.cnf").write_text("[req]\ndistinguished_name=name\n[name]\n")
+    sign = ("-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "2", "-days", "2")
+    for command in (
+        ("req", "-x509", *key, *ca, "-days", "2", *authority, "-addext", "subjectKeyIdentifier=hash"),
+        ("req", *key, *server),
+        ("x509", "-req", *sign, "-extfile", "server.ext", "-out", "server.pem"),
+    ):
+        subprocess.run([openssl, *command], check=True, capture_output=True, cwd=folder, timeout=30)
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """One Dovecot for the whole run."""
+    with start_dovecot() as server:
+        yield server
+
+
+@pytest.fixture
+def mail_user(dovecot: Dovecot) -> Iterator[MailUser]:
+    """A fresh account with an empty INBOX."""
+    user = dovecot.new_user()
+    yield user
+    user.close()
