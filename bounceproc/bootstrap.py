@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from bounceproc.config import Config
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.config import Threshold as ThresholdSection
-    from bounceproc.lookup.export import ExportSummary
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import RawMessage
     from bounceproc.service import Summary
     from bounceproc.sources.mailbox import Mailbox
+    from bounceproc.store.schema import Schema
     from bounceproc.store.store import Store
 
     OnBatch: TypeAlias = Callable[[BatchResult, int, int | None], None]
@@ -91,6 +91,18 @@ def category_info(name: str | None) -> CategoryInfo | None:
     from bounceproc.classify.categories import CATEGORIES, Category
 
     return CATEGORIES[Category(name)] if name in set(Category) else None
+
+
+def not_served(config: Config) -> tuple[str, ...]:
+    """What the configuration asks for and this version does not do yet, one sentence each: nothing is ignored in silence."""
+    notes = []
+    if config.identity.secret is not None:
+        notes.append(
+            "identity.token_secret: signed return paths are not read yet; unsigned reports only count until they are"
+        )
+    if config.stream:
+        notes.append("stream: streams are not told apart yet; an unsubscribe is for all mail")
+    return tuple(notes)
 
 
 # ---- the store and the list ------------------------------------------------------------------------------------------
@@ -152,19 +164,11 @@ def actor() -> str:
         return "user:unknown"
 
 
-def export_list(
-    store: Store,
-    format_: str,
-    output: Path | None,
-    *,
-    since: int | None,
-    now: datetime,
-    tick: Callable[[int, int | None], None],
-) -> ExportSummary:
-    """Write the list, or what changed since a version, to a file or to standard output."""
-    from bounceproc.lookup.export import export
+def schema(config: Config) -> Schema:
+    """The schema of the database in force, which need not be one yet."""
+    from bounceproc.store.schema import Schema
 
-    return export(store, format_, output, since=since, now=now, progress=tick)
+    return Schema(config.database_url())
 
 
 # ---- policy ----------------------------------------------------------------------------------------------------------
@@ -238,7 +242,7 @@ def run_files(
 
     source = FileSource(paths, mbox=mbox)
     with open_store(config) as store:
-        return run_once(source, store, _pipeline(config, store), dry_run=dry_run, on_batch=on_batch or _ignore)
+        return run_once(source, store.ledger, _pipeline(config, store), dry_run=dry_run, on_batch=on_batch or _ignore)
 
 
 def run_mailboxes(
@@ -272,9 +276,9 @@ def _run_mailbox(
     from bounceproc.sources.imap import ImapSource
 
     mailbox = _mailbox(section)
-    checkpoint = store.checkpoint(mailbox.name, mailbox.folder)
+    checkpoint = store.ledger.checkpoint(mailbox.name, mailbox.folder)
     with ImapSource(mailbox, checkpoint, dry_run=dry_run) as source:
-        return run_once(source, store, pipeline, dry_run=dry_run, on_batch=on_batch)
+        return run_once(source, store.ledger, pipeline, dry_run=dry_run, on_batch=on_batch)
 
 
 def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
@@ -291,7 +295,7 @@ def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
 
 
 def _mailbox(section: MailboxSection) -> Mailbox:
-    from bounceproc.sources.mailbox import Disposal, Mailbox, Security
+    from bounceproc.sources.mailbox import Mailbox
 
     if section.auth.value != "password":
         raise ConfigError(f"mailbox {section.name}: {section.auth.value} cannot be used yet", 'Use auth = "password".')
@@ -301,17 +305,17 @@ def _mailbox(section: MailboxSection) -> Mailbox:
         name=section.name,
         host=section.host,
         port=section.port,
-        security=Security(section.security.value),
+        security=section.security,
         user=section.user,
         password=section.secret.read(),
         folder=section.folder,
         batch_size=section.batch_size,
         ca_file=str(section.ca_file) if section.ca_file else None,
         allow_plaintext=section.allow_plaintext,
-        on_report=Disposal.parse(str(section.on_report)),
-        on_auto_reply=Disposal.parse(str(section.on_auto_reply)),
-        on_unrecognised=Disposal.parse(str(section.on_unrecognised)),
-        on_malformed=Disposal.parse(str(section.on_malformed)),
+        on_report=section.on_report,
+        on_auto_reply=section.on_auto_reply,
+        on_unrecognised=section.on_unrecognised,
+        on_malformed=section.on_malformed,
     )
 
 
@@ -320,7 +324,7 @@ def _pipeline(config: Config, store: Store) -> Pipeline:
     from bounceproc.pipeline import Pipeline
 
     return Pipeline(
-        ledger=store, classifier=default_classifier(), policy=policy_of(config), clock=lambda: datetime.now(UTC)
+        ledger=store.ledger, classifier=default_classifier(), policy=policy_of(config), clock=lambda: datetime.now(UTC)
     )
 
 

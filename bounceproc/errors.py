@@ -35,6 +35,9 @@ class InvalidAddressError(BounceprocError):
         self.why = why
         super().__init__(f"{address[:80]!r} is no e-mail address: {why}")
 
+    def __reduce__(self) -> tuple[type[InvalidAddressError], tuple[str, str]]:
+        return (type(self), (self.address, self.why))
+
 
 class MalformedReportError(BounceprocError):
     """A message that says it is a report and cannot be read as one."""

@@ -36,7 +36,7 @@ def check(
     asked = [line for name in addresses for line in (filter(str.strip, read_lines("-")) if name == "-" else [name])]
     parsed = [Address.parse(text) for text in asked]
     with open_store(configuration(config, database)) as store:
-        found = store.check(parsed, stream=stream, now=now())
+        found = store.suppressions.check(parsed, stream=stream, now=now())
     if not quiet:
         console = out()
         for address in parsed:

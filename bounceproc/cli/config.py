@@ -32,5 +32,6 @@ def show(
 def check(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Read the configuration and every secret it names; each wrong place gets a line. Exit code 78: something is wrong."""
     loaded = configuration(config, database)
-    loaded.verify_secrets()
+    for warning in loaded.verify_secrets():
+        say(f"warning: {warning}")
     say(f"{loaded.source or 'no file, the defaults'}: fine")

@@ -43,10 +43,11 @@ def export(
     database: DatabaseOption = None,
 ) -> None:
     """Write the suppression list, every entry with its scope."""
-    from bounceproc.bootstrap import export_list, open_store
+    from bounceproc.bootstrap import open_store
+    from bounceproc.lookup.export import export as write
 
     with open_store(configuration(config, database)) as store, progress("exporting") as tick:
-        summary = export_list(store, format_.value, output, since=since, now=now(), tick=tick)
+        summary = write(store.suppressions, format_.value, output, now=now(), since=since, progress=tick)
     if summary.without_address:
         say(
             f"{summary.without_address} entries have no plaintext address (forgotten or hash only) and could not be listed"

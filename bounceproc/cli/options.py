@@ -50,12 +50,13 @@ def choose(config: ConfigOption = None, database: DatabaseOption = None) -> None
 
 def configuration(config: Path | None, database: str | None = None) -> Config:
     """The configuration in force; warnings go to standard error."""
+    from bounceproc.bootstrap import not_served
     from bounceproc.cli.output import say
     from bounceproc.config import Config
 
     url = database or _Chosen.database
     loaded = Config.load(config or _Chosen.config, overrides={"database": {"url": url}} if url else {})
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *not_served(loaded)):
         say(f"warning: {warning}")
     return loaded
 

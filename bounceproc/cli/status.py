@@ -32,7 +32,7 @@ def status(
     from bounceproc.bootstrap import open_store, subject
 
     with open_store(configuration(config, database)) as store:
-        story = store.status(subject(address), stream=stream, now=now())
+        story = store.suppressions.status(subject(address), stream=stream, now=now())
     if format_.is_json:
         print_json(story.to_dict())
     else:
@@ -62,7 +62,8 @@ def _show_entry(console: Console, entry: Suppression) -> None:
     until = f"until {entry.until:%Y-%m-%d %H:%M}" if entry.until else "until somebody lifts it"
     kind = f"{entry.reason}, {entry.category} ({entry.class_})" if entry.category else entry.reason
     console.print(f"  {kind}: {scope}, since {entry.since:%Y-%m-%d %H:%M}, {until}")
-    console.print(f"    decided by {entry.origin}" + (f": {harmless(entry.note)}" if entry.note else ""))
+    by = "hand" if entry.origin == "manual" else entry.origin
+    console.print(f"    decided by {by}" + (f": {harmless(entry.note)}" if entry.note else ""))
     info = category_info(entry.category)
     if info is not None:
         console.print(f"    {info.meaning}. {info.advice}")

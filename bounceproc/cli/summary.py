@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bounceproc.cli.output import harmless, out, say, table
+from bounceproc.event import EventType, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +46,8 @@ def show_summaries(summaries: Sequence[Summary], *, dry_run: bool = False) -> No
 def _cells(summary: Summary) -> list[str]:
     kinds, events, classes = summary.kinds, summary.events, summary.classes
     counts = [
-        summary.messages, classes["hard"], classes["soft"], events["delay"], events["complaint"], events["unsubscribe"],
-        kinds["auto-reply"] + kinds["mdn"], kinds["other"], kinds["malformed"], summary.suppressions,
+        summary.messages, classes["hard"], classes["soft"], events[EventType.DELAY], events[EventType.COMPLAINT], events[EventType.UNSUBSCRIBE],
+        kinds[Kind.AUTO_REPLY] + kinds[Kind.MDN], kinds[Kind.OTHER], kinds[Kind.MALFORMED], summary.suppressions,
     ]  # fmt: skip
     return [harmless(summary.source), *(str(count) for count in counts)]
 

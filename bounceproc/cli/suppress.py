@@ -49,7 +49,7 @@ def add(
     subjects = [subject(text) for text in addresses]
     with open_store(configuration(config, database)) as store:
         for each in subjects:
-            changed = store.suppress(
+            changed = store.suppressions.suppress(
                 each, scope=scope_of(scope), reason=word, until=ends, note=kept, actor=actor(), now=moment_
             )
             say(f"{each}: {'suppressed' if changed else 'was suppressed just so already'}")
@@ -74,7 +74,7 @@ def remove(
     missing = 0
     with open_store(configuration(config, database)) as store:
         for each in subjects:
-            lifted = store.lift(each, scope=wanted, note=note, actor=actor(), now=now())
+            lifted = store.suppressions.lift(each, scope=wanted, note=note, actor=actor(), now=now())
             missing += not lifted
             say(f"{each}: {f'{lifted} lifted' if lifted else 'was not suppressed'}")
     raise typer.Exit(1 if missing else 0)
@@ -98,7 +98,7 @@ def list_(
     made = table("address", "scope", "reason", "category", "since", "until", "origin", "note")
     shown = 0
     with open_store(configuration(config, database)) as store:
-        for entry in store.suppressions(now=now(), include_expired=expired):
+        for entry in store.suppressions.suppressions(now=now(), include_expired=expired):
             shown += 1
             if format_.is_json:
                 print_json({"address": entry.address, **entry.to_dict()})

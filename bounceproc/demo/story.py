@@ -127,7 +127,7 @@ def _lines(config: Config, samples: dict[str, str], readings: list[Reading]) -> 
     policy = policy_of(config)
     addresses = [event.recipient for reading in readings for event in reading.events if event.recipient]
     with open_store(config) as store:
-        found = store.check(addresses, stream=None, now=datetime.now(UTC))
+        found = store.suppressions.check(addresses, stream=None, now=datetime.now(UTC))
     for (name, content), reading in zip(sample_mail(), readings, strict=False):
         del content
         sample = samples.get(reading.message_id or "", name)
@@ -157,7 +157,8 @@ def _unheard(reading: Reading) -> str:
 
 def _decision(event: Event, entry: Suppression | None, policy: Policy) -> str:
     if entry is not None:
-        return f"suppressed, {entry.note or entry.reason}"
+        counted = (entry.note or entry.reason).rpartition(": ")[2]
+        return f"suppressed: {counted}"
     if event.type is EventType.DELAY:
         return "waits: the queue still tries"
     if event.type is not EventType.BOUNCE:

@@ -1,1 +1,0 @@
-"""The configuration file as typed values; secrets from environment or files."""

@@ -1,0 +1,175 @@
+"""What is wrong, one line each: where it stands, which key it is, what is wrong with it and what to write instead."""
+
+from __future__ import annotations
+
+from collections import Counter
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+
+from bounceproc.config.sections import LISTS, Document, Mailbox, Stream
+from bounceproc.config.toml import bare_or_quoted
+from bounceproc.config.values import WrongValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+    from bounceproc.config.layers import Layers, Location
+
+
+def problems_of(layers: Layers, error: ValidationError | None) -> list[str]:
+    """Every problem, in the order of the file."""
+    found = [*_by_models(error), *_by_hand(layers.tree)]
+    placed = [(layers.where(path), f"{dotted(path)}: {what}. {advice}") for path, what, advice in found]
+    ordered = sorted(enumerate(placed), key=lambda pair: (pair[1][0][0], pair[0]))
+    return list(dict.fromkeys(f"{place}: {text}" for _, ((_, place), text) in ordered))
+
+
+def dotted(path: Location) -> str:
+    """A key as people write it: `mailbox[1].port`, counted from 0."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{bare_or_quoted(part)}" if text else bare_or_quoted(part)
+    return text
+
+
+# ---- what the models say ---------------------------------------------------------------------------------------------
+
+
+def _by_models(error: ValidationError | None) -> Iterator[tuple[Location, str, str]]:
+    for detail in error.errors(include_url=False) if error else ():
+        what, advice = _explained(detail)
+        yield detail["loc"], what, advice
+
+
+_SENTENCES: Final = {
+    "missing": ("is missing", "Write {key} = ..."),
+    "int_type": ("is a whole number, not {type}", "Write it without quotes and without a point."),
+    "bool_type": ("is true or false, not {type}", "Write true or false, without quotes."),
+    "string_type": ("is text, not {type}", "Put it in quotes."),
+    "path_type": ("is text, not {type}", "Put it in quotes."),
+    "string_too_short": ("is empty", "Write a text, or leave the key out."),
+    "greater_than_equal": ("{value} is too small", "Write {ge} or more."),
+    "less_than_equal": ("{value} is too large", "Write {le} or less."),
+    "enum": ("{value!r} is not known", "Write {expected}."),
+    "tuple_type": ("is a list, not {type}", 'Write ["one", "two"].'),
+    "model_type": ("is a table, not {type}", "Write [{path}] with single brackets, and its keys below."),
+}
+"""What pydantic calls a mistake, what is wrong, and what to write instead."""
+
+
+def _explained(detail: ErrorDetails) -> tuple[str, str]:
+    path, kind, value, limits = detail["loc"], detail["type"], detail["input"], detail.get("ctx", {})
+    wrong = limits.get("error")
+    if isinstance(wrong, WrongValueError):
+        return wrong.what, wrong.advice
+    if kind == "extra_forbidden":
+        return f"is no {_noun(value)} that this version knows", _hint(path)
+    if kind == "tuple_type" and path[0] in LISTS:
+        return f"is a list of tables, not {_type(value)}", f"Write [[{path[0]}]] with double brackets."
+    if kind == "enum" and not isinstance(value, str):
+        kind = "string_type"
+    what, advice = _SENTENCES.get(kind, (detail["msg"].replace("{", "{{").replace("}", "}}"), "Correct it."))
+    known = {**limits, "value": value, "type": _type(value), "key": path[-1], "path": dotted(path)}
+    return what.format(**known), advice.format(**known)
+
+
+def _noun(value: object) -> str:
+    is_table = isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict))
+    return "table" if is_table else "key"
+
+
+def _type(value: object) -> str:
+    """What TOML calls it. Never the value: it may be a secret in the wrong place."""
+    match value:
+        case bool():
+            return "true or false"
+        case int():
+            return "a whole number"
+        case float():
+            return "a number with a point"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a table"
+    return "a date or time"
+
+
+def _hint(path: Location) -> str:
+    known = _known(path[:-1])
+    close = get_close_matches(str(path[-1]).lower().replace("-", "_"), known, 1, 0.6)
+    close = close or get_close_matches(str(path[-1]).lower(), known, 1, 0.6)
+    if close and len(path) == 1:
+        return f"Did you mean `[[{close[0]}]]`?" if close[0] in LISTS else f"Did you mean `[{close[0]}]`?"
+    if close:
+        return f"Did you mean `{close[0]}`?"
+    elsewhere = [f"[{name}]" for name in Document.model_fields if path[-1] in _known((name,)) and name not in path]
+    return f"It belongs into {' or '.join(elsewhere)}." if elsewhere else f"Known here: {', '.join(known)}."
+
+
+def _known(path: Location) -> list[str]:
+    """The keys of the table at this path."""
+    model: type[BaseModel] = Document
+    for part in path:
+        if part in LISTS:
+            model = Mailbox if part == "mailbox" else Stream
+        elif isinstance(part, str):
+            fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+            below = fields.get(part)
+            if not (isinstance(below, type) and issubclass(below, BaseModel)):
+                return []
+            model = below
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+# ---- what no single value shows --------------------------------------------------------------------------------------
+
+
+def _by_hand(tree: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    """Looked for in the tree as written, so that a wrong value elsewhere hides none of it."""
+    for name in ("database", "identity", "serve"):
+        yield from _two_twins((name,), tree[name])
+    for index, mailbox in _tables(tree["mailbox"]):
+        yield from _two_twins(("mailbox", index), mailbox)
+        if mailbox.get("auth", "password") == "password" and not any(
+            key in mailbox for key in ("password", "password_file", "password_env")
+        ):
+            advice = 'Write password_file = "PATH", password_env = "VARIABLE" or password = "...".'
+            yield ("mailbox", index), "has no password", advice
+    for name in LISTS:
+        yield from _same_names(name, _tables(tree[name]))
+
+
+def _tables(value: object) -> list[tuple[int, Mapping[str, Any]]]:
+    return (
+        [(index, each) for index, each in enumerate(value) if isinstance(each, dict)] if isinstance(value, list) else []
+    )
+
+
+def _two_twins(path: Location, table: object) -> Iterator[tuple[Location, str, str]]:
+    if not isinstance(table, dict):
+        return
+    for base in ("url", "password", "token_secret", "tokens"):
+        given = [key for key in (base, f"{base}_file", f"{base}_env") if key in table]
+        if len(given) > 1:
+            yield (
+                (*path, given[1]),
+                f"{' and '.join(given)} are the same secret, given more than once",
+                "Keep one of them.",
+            )
+
+
+def _same_names(name: str, tables: list[tuple[int, Mapping[str, Any]]]) -> Iterator[tuple[Location, str, str]]:
+    seen: Counter[str] = Counter()
+    for index, table in tables:
+        own = table.get("name")
+        if isinstance(own, str):
+            seen[own] += 1
+            if seen[own] > 1:
+                yield (name, index, "name"), f"{own!r} is the name of another {name}", "Choose another name."

@@ -1,0 +1,430 @@
+"""The tables of the configuration file, one model each: what may stand there, and what stands there by default."""
+# No `from __future__ import annotations` here: pydantic reads the annotations at run time.
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+
+from bounceproc.address import Address
+from bounceproc.config.values import NAME, Action, Disposal, Endpoint, Matcher, Secret, WrongValueError, is_loopback
+from bounceproc.errors import InvalidAddressError
+
+MAX_DAYS: Final = 36_500
+"""A hundred years: more is a typing error, and dates end at the year 9999."""
+MAX_MESSAGES: Final = 32
+"""The most that a threshold can ask for: an address's history keeps no more of one kind, so a higher one would never be met."""
+MAX_BATCH_SIZE: Final = 500
+"""Messages in a batch: their UIDs have to fit into one command line of 8,192 octets (RFC 9051 section 4.1.1)."""
+
+RESERVED_NAMES: Final = frozenset({"files"})
+"""Names of mailboxes that the ledger uses for its own sources."""
+
+PORTS: Final = {"tls": 993, "starttls": 143, "none": 143}
+"""IMAP's ports by kind of connection (RFC 8314 section 3.2, RFC 9051 section 11.1)."""
+
+
+class Security(StrEnum):
+    """How a connection is protected."""
+
+    TLS = "tls"  # from the first octet
+    STARTTLS = "starttls"  # from before the login on
+    NONE = "none"  # not at all
+
+
+class Auth(StrEnum):
+    """How a mailbox is logged in to."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a method, no password
+    XOAUTH2_GOOGLE = "xoauth2-google"
+    XOAUTH2_MICROSOFT = "xoauth2-microsoft"
+
+
+class Mode(StrEnum):
+    """Whether verdicts are applied."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+
+
+class OnError(StrEnum):
+    """What a lookup answers when it cannot know."""
+
+    OPEN = "open"  # send
+    CLOSED = "closed"  # come back later
+
+
+def _fail(what: str, advice: str) -> NoReturn:
+    raise WrongValueError(what, advice)
+
+
+def _text(value: object, advice: str) -> str:
+    return value if isinstance(value, str) else _fail("is text", advice)
+
+
+def _one_line(value: str) -> str:
+    # A line end in a user name or a folder would start a second command on the connection.
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        _fail("has control characters", "Write it on one line.")
+    return value
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        _fail(f"{value!r} is no name", "Use letters, digits, dots, underscores and hyphens.")
+    return value
+
+
+def _domain(value: str) -> str:
+    try:
+        return Address.parse_domain(value).domain
+    except InvalidAddressError as error:
+        raise WrongValueError(f"{value!r} is no domain name", "Write it as in example.com.") from error
+
+
+def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _disposal(value: object) -> Disposal:
+    if isinstance(value, Disposal):
+        return value
+    return Disposal.parse(_text(value, "Write leave, seen, move:FOLDER or delete."))
+
+
+def _endpoint(value: object) -> Endpoint | None:
+    if value is None or isinstance(value, Endpoint):
+        return value
+    text = _text(value, "Write 127.0.0.1:8025, unix:PATH or off.")
+    return None if text == "off" else Endpoint.parse(text)
+
+
+DRIVERS: Final = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+"""What other programs call a PostgreSQL database, and the driver that we have."""
+
+
+def database_url(text: str) -> str:
+    """A database address with the driver that we have.
+
+    Raises:
+        WrongValueError: it is neither SQLite's nor PostgreSQL's.
+
+    """
+    scheme, colon, rest = text.strip().partition("://")
+    scheme = DRIVERS.get(scheme, scheme)
+    if not colon or scheme not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        _fail("is no database that can serve", "Write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.")
+    if scheme.startswith("sqlite") and rest and not rest.startswith("/"):
+        _fail("has a host name, and SQLite has no hosts", "Write sqlite:///FILE with three slashes.")
+    return f"{scheme}://{rest}"
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    return SecretStr(database_url(value.get_secret_value()))
+
+
+Days = Annotated[int, Field(strict=True, ge=0, le=MAX_DAYS)]
+Count = Annotated[int, Field(strict=True, ge=1, le=MAX_MESSAGES)]
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
+Name = Annotated[str, AfterValidator(_name)]
+Domains = Annotated[tuple[Annotated[str, AfterValidator(_domain)], ...], AfterValidator(_once)]
+Place = Annotated[Disposal, PlainValidator(_disposal)]
+Listener = Annotated[Endpoint | None, PlainValidator(_endpoint)]
+File = Annotated[Path, BeforeValidator(lambda value: value or _fail("is empty", "Name a file."))]
+
+
+class Section(BaseModel):
+    """One table: unknown keys are errors, values never change, wrong values are not repeated in errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+
+
+class Database(Section):
+    """`[database]`: where the ledger and the list are."""
+
+    url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
+    """A secret, for it may hold a password. `Config.database_url()` gives the one in force."""
+    url_file: File | None = None
+
+
+class Privacy(Section):
+    """`[privacy]`: what is kept of addresses."""
+
+    pepper_file: File = Path("bounceproc.pepper")
+    hash_only: Flag = False
+
+
+class Retention(Section):
+    """`[retention]`: days until things are purged; 0 keeps them."""
+
+    raw: Days = 30
+    events: Days = 730
+
+
+class Mailbox(Section):
+    """`[[mailbox]]`: one folder of one account on one IMAP server."""
+
+    name: Name
+    host: Text
+    allow_plaintext: Flag = False
+    """Lets `security = "none"` send the password over a network."""
+    security: Security = Security.TLS
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = None  # type: ignore[assignment]  # _by_security fills it in
+    """By default the one that belongs to `security`."""
+    user: Text
+    password: SecretStr | None = None
+    password_file: File | None = None
+    password_env: Text | None = None
+    """The name of the environment variable that holds the password."""
+    auth: Auth = Auth.PASSWORD
+    ca_file: File | None = None
+    """Certification authorities (PEM) to trust instead of the system's, for servers with their own."""
+    folder: Text = "INBOX"
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_SIZE)] = MAX_BATCH_SIZE
+    on_report: Place = Disposal(Action.MOVE, "Processed")
+    on_auto_reply: Place = Disposal(Action.LEAVE)
+    on_unrecognised: Place = Disposal(Action.LEAVE)
+    on_malformed: Place = Disposal(Action.MOVE, "Malformed")
+
+    @property
+    def secret(self) -> Secret | None:
+        """The password; None where `auth` needs none."""
+        return _secret(f"mailbox {self.name}: password", self.password, self.password_file, self.password_env)
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value in RESERVED_NAMES:
+            _fail(f"{value!r} is taken by messages from files", "Choose another name.")
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if colon and port.isdigit() and ":" not in host:
+            _fail(f"{value!r} has the port in it", f'Write host = "{host}" and port = {int(port)}.')
+        if re.search(r"[\s/@]", value):
+            _fail(f"{value!r} is no host name", "Write the server's name, as in imap.example.com.")
+        return value
+
+    @field_validator("security")
+    @classmethod
+    def _is_protected(cls, value: Security, info: ValidationInfo) -> Security:
+        host = info.data.get("host", "localhost")
+        if value is Security.NONE and not is_loopback(host) and not info.data.get("allow_plaintext"):
+            _fail(
+                f"'none' would send the password to {host} for everybody to read",
+                "Write tls or starttls; allow_plaintext = true insists.",
+            )
+        return value
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _by_security(cls, value: Any, info: ValidationInfo) -> Any:
+        return PORTS[info.data.get("security", Security.TLS)] if value is None else value
+
+    @field_validator("on_report", "on_auto_reply", "on_unrecognised", "on_malformed")
+    @classmethod
+    def _leads_out(cls, value: Disposal, info: ValidationInfo) -> Disposal:
+        folder = info.data.get("folder")
+        if folder and value.folder and (value.folder == folder or value.folder.upper() == folder.upper() == "INBOX"):
+            _fail(f"moves messages to {folder!r}, where they are read from", "Name another folder, or write seen.")
+        return value
+
+    @field_validator("on_unrecognised", "on_malformed")
+    @classmethod
+    def _is_kept(cls, value: Disposal) -> Disposal:
+        if value.action is Action.DELETE:
+            _fail(
+                "'delete' would destroy mail that nobody has read and that is not ours to judge",
+                "Write leave, seen or move:FOLDER.",
+            )
+        return value
+
+
+class Identity(Section):
+    """`[identity]`: how to know our own mail again."""
+
+    domains: Domains = ()
+    """In normal form: lower case, A-labels."""
+    token_secret: SecretStr | None = None
+    token_secret_file: File | None = None
+    trusted_authserv: Domains = ()
+    extension_delimiter: str = "+"
+    """Each of these characters may begin an address extension; empty: there are none."""
+
+    @property
+    def secret(self) -> Secret | None:
+        """The key of signed return paths."""
+        return _secret("identity.token_secret", self.token_secret, self.token_secret_file)
+
+    @field_validator("extension_delimiter")
+    @classmethod
+    def _is_punctuation(cls, value: str) -> str:
+        if not re.fullmatch(r"[!#$%&'*+/=?^_`{|}~-]*", value):
+            _fail(
+                f"{value!r} cannot begin an address extension",
+                "Write +, -, = or another sign that an address may hold.",
+            )
+        return value
+
+
+class Stream(Section):
+    """`[[stream]]`: one kind of our mail, with suppressions of its own."""
+
+    name: Name
+    match: Annotated[Matcher, PlainValidator(Matcher.parse)]
+
+
+class Threshold(Section):
+    """`[policy.ROW]`: how much evidence is enough."""
+
+    messages: Count = 1
+    """Different original messages."""
+    days: Count = 1
+    """Different days (UTC)."""
+    span_days: Days = 0
+    """Days from the first to the last of them, at least."""
+    within_days: Days = 0
+    """Days that a window looks back from an event; 0: for ever."""
+    expires_days: Days = 0
+    """Days that the suppression lasts; 0: until somebody lifts it."""
+
+    @field_validator("days")
+    @classmethod
+    def _fits_messages(cls, value: int, info: ValidationInfo) -> int:
+        messages = info.data.get("messages", value)
+        if value > messages:
+            _fail(
+                f"{messages} messages cannot come on {value} days",
+                f"Set days to {messages} or less, or messages to {value}.",
+            )
+        return value
+
+    @field_validator("within_days")
+    @classmethod
+    def _fits_window(cls, value: int, info: ValidationInfo) -> int:
+        for name in ("span_days", "days"):
+            needed = info.data.get(name, 0)
+            if 0 < value < needed:
+                _fail(
+                    f"a window of {value} days is shorter than {name} ({needed})",
+                    f"Set within_days to {needed} or more, or to 0 for no window.",
+                )
+        return value
+
+
+class Domain(Threshold):
+    """`[policy.domain]`: when a whole domain is dead."""
+
+    addresses: Count = 1
+    """Different addresses."""
+
+    @field_validator("addresses")
+    @classmethod
+    def _fits_addresses(cls, value: int, info: ValidationInfo) -> int:
+        messages = info.data.get("messages", value)
+        if value > messages:
+            _fail(f"{messages} messages cannot be about {value} addresses", f"Set addresses to {messages} or less.")
+        return value
+
+
+POLICY: Final[Mapping[str, Mapping[str, int]]] = {
+    "complaint": {},
+    "unsubscribe": {},
+    "hard": {},
+    "inactive-mailbox": {"messages": 2, "days": 2, "span_days": 1, "within_days": 30},
+    "mailbox-full": {"messages": 4, "days": 4, "span_days": 14, "within_days": 60, "expires_days": 180},
+    "recipient-refused": {"messages": 4, "days": 4, "span_days": 7, "within_days": 30, "expires_days": 180},
+    "unknown-address": {"messages": 3, "days": 3, "span_days": 2, "within_days": 30, "expires_days": 180},
+    "domain": {"messages": 6, "days": 3, "span_days": 7, "within_days": 30, "expires_days": 30, "addresses": 3},
+}
+"""The default thresholds. A file that gives some numbers of a row keeps the others."""
+
+
+class Policy(Section):
+    """`[policy]`: when evidence becomes a suppression."""
+
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"))
+
+    mode: Mode = Mode.ENFORCE
+    complaint: Threshold
+    unsubscribe: Threshold
+    hard: Threshold
+    inactive_mailbox: Threshold
+    mailbox_full: Threshold
+    recipient_refused: Threshold
+    unknown_address: Threshold
+    """Bounces that no rule knows, with a status of 5.1.X."""
+    domain: Domain
+    """Bounces `expired`, `network-error` and `dns-failure` of one domain."""
+
+
+class Serve(Section):
+    """`[serve]`: where lookups are answered; `off` for nowhere."""
+
+    http: Listener = Endpoint("127.0.0.1", 8025)
+    socketmap: Listener = Endpoint("127.0.0.1", 8026)
+    policy: Listener = Endpoint("127.0.0.1", 8027)
+    on_error: OnError = OnError.OPEN
+    tokens: SecretStr | None = None
+    tokens_file: File | None = None
+
+    @property
+    def secret(self) -> Secret | None:
+        """The text that names who may ask and write over HTTP."""
+        return _secret("serve.tokens", self.tokens, self.tokens_file)
+
+
+class Lookup(Section):
+    """`[lookup]`: what an address is looked up as."""
+
+    extension: Flag = False
+    """Whether user+tag@ also answers for user@."""
+
+
+class Document(Section):
+    """The whole file."""
+
+    database: Database
+    privacy: Privacy
+    retention: Retention
+    mailbox: tuple[Mailbox, ...]
+    identity: Identity
+    stream: tuple[Stream, ...]
+    policy: Policy
+    serve: Serve
+    lookup: Lookup
+
+
+LISTS: Final = ("mailbox", "stream")
+"""Tables that may stand there more than once."""
+
+
+def defaults() -> dict[str, Any]:
+    """The lowest layer: every table, and the values that depend on a place or on each other."""
+    tree: dict[str, Any] = {name: [] if name in LISTS else {} for name in Document.model_fields}
+    tree["database"] = {"url": "sqlite:///bounceproc.db"}
+    tree["policy"] = {row: dict(numbers) for row, numbers in POLICY.items()}
+    return tree
+
+
+def _secret(key: str, text: SecretStr | None, file: Path | None, variable: str | None = None) -> Secret | None:
+    if text is None and file is None and variable is None:
+        return None
+    return Secret(key, text.get_secret_value() if text is not None else None, file, variable)
