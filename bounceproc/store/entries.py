@@ -1,0 +1,169 @@
+"""One entry of the list: as a row, as the value that the world sees, and as a line of the feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from bounceproc.ports import Suppression
+from bounceproc.store import feed, statements
+from bounceproc.store.tables import suppression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from bounceproc.policy.verdict import Decision
+
+REASONS: Final = ("manual", "complaint", "unsubscribe", "bounce", "import")
+"""Strongest first: a person's own decision, what the recipient asked for, what a server said, what a list claims."""
+AUTOMATIC: Final = "policy"
+"""The origin of the entries that policy makes, changes and lifts, and the actor that the feed names for it."""
+
+Change = tuple["Entry | None", "Entry | None"]
+"""Before and after: one of them is None for an addition or a removal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of `suppression`; names and meanings are those of its columns."""
+
+    key: bytes
+    address: str | None
+    is_domain: bool
+    scope: str
+    reason: str
+    origin: str
+    since: datetime
+    until: datetime | None
+    category: str | None = None
+    class_: str | None = None
+    event: bytes | None = None
+    note: str | None = None
+    why: str | None = None
+
+    @classmethod
+    def of(cls, row: sa.RowMapping) -> Entry:
+        """Read a row."""
+        return cls(class_=row["class"], **{name: row[name] for name in _PLAIN})
+
+    @classmethod
+    def decided(cls, decision: Decision, *, key: bytes, address: str | None, is_domain: bool) -> Entry:
+        """What policy decided."""
+        return cls(
+            key=key,
+            address=address,
+            is_domain=is_domain,
+            scope=decision.scope,
+            reason=decision.reason,
+            origin=AUTOMATIC,
+            since=decision.since,
+            until=decision.until,
+            category=str(decision.category) if decision.category else None,
+            class_=decision.class_,
+            event=decision.event,
+            why=decision.why,
+        )
+
+    def extended(self, other: Entry) -> Entry:
+        """The same entry, made to reach as far as the other one; itself when it does already. It never becomes shorter.
+
+        An entry that had ended before the other one began begins anew.
+        """
+        joined = self.until is None or other.since <= self.until
+        since = min(self.since, other.since) if joined else other.since
+        until = None if self.until is None or other.until is None else max(self.until, other.until)
+        if (since, until) == (self.since, self.until):
+            return self
+        return replace(other, address=self.address, since=since, until=until)
+
+    def row(self) -> dict[str, Any]:
+        """The columns of `suppression`."""
+        return {"class": self.class_, **{name: getattr(self, name) for name in _PLAIN}}
+
+    def told(self) -> dict[str, str | None]:
+        """What the feed keeps of it as JSON, beside the columns that name it; no address."""
+        return {
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat() if self.until else None,
+            "category": self.category,
+            "class": self.class_,
+            "event": self.event.hex() if self.event else None,
+            "note": self.note,
+            "why": self.why,
+        }
+
+    def public(self) -> Suppression:
+        """What the world sees."""
+        return Suppression(
+            address=self.address,
+            key=self.key,
+            scope=self.scope,
+            reason=self.reason,
+            origin=self.origin,
+            since=self.since,
+            until=self.until,
+            category=self.category,
+            class_=self.class_,
+            ref=self.event.hex() if self.event else None,
+            note=self.note or self.why,
+        )
+
+    @property
+    def identity(self) -> tuple[bytes, str, str, str]:
+        """What no two entries share."""
+        return (self.key, self.scope, self.reason, self.origin)
+
+
+_PLAIN: Final = tuple(name for name in Entry.__dataclass_fields__ if name != "class_")
+
+
+def strength(entry: Entry) -> tuple[bool, bool, int, bool, float, bool, float]:
+    """Sorts the strongest first.
+
+    Every scope before one stream, a person before policy, then by reason, by how long it lasts, the address before its
+    domain, and by age.
+    """
+    reason = REASONS.index(entry.reason) if entry.reason in REASONS else len(REASONS)
+    return (
+        entry.scope != "*",
+        entry.origin not in {"manual", "api"},
+        reason,
+        entry.until is not None,
+        -entry.until.timestamp() if entry.until else 0.0,
+        entry.is_domain,
+        entry.since.timestamp(),
+    )
+
+
+def write(
+    connection: sa.Connection, changes: Iterable[Change], *, actor: str, at: datetime, note: str | None = None
+) -> int:
+    """Bring the table in line with these changes and tell the feed; returns how many there were.
+
+    The caller holds the rows of `address` of all these keys, so that nobody else changes the same entries.
+    """
+    changed = [(before, after) for before, after in changes if before != after]
+    if not changed:
+        return 0
+    changed.sort(key=lambda pair: (pair[0] or pair[1]).identity)  # type: ignore[union-attr]  # one of them is there
+    added = [after.row() | {"changed_at": at} for before, after in changed if before is None and after is not None]
+    replaced = [after.row() | {"changed_at": at} for before, after in changed if before and after]
+    removed = [
+        {f"this_{name}": getattr(before, name) for name in _NAMED}
+        for before, after in changed
+        if before and after is None
+    ]
+    # The lock of the feed comes first and is held until the commit: whoever waits for it holds none of these rows.
+    feed.append(connection, changed, actor=actor, at=at, note=note)
+    statements.insert(connection, suppression, added)
+    statements.update(connection, suppression, replaced, by=_NAMED)
+    if removed:
+        connection.execute(sa.delete(suppression).where(_THIS), removed)
+    return len(changed)
+
+
+_NAMED: Final = ("key", "scope", "reason", "origin")
+_THIS: Final = sa.and_(*(suppression.c[name] == sa.bindparam(f"this_{name}") for name in _NAMED))

@@ -1,0 +1,60 @@
+"""An event on its way into the ledger: its id, and whose history it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bounceproc.event import EventType
+from bounceproc.policy.history import Evidence
+from bounceproc.store.addresses import Touched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from bounceproc.event import Event
+    from bounceproc.ports import Reading
+    from bounceproc.store.keys import Keys
+    from bounceproc.store.rows import Privacy
+
+DOMAIN_CATEGORIES: Final = frozenset({"expired", "network-error", "dns-failure", "bad-domain"})
+"""Bounces that say something of the recipient's whole domain, and so stand in its history, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event of a message that is new."""
+
+    event: Event
+    id: bytes
+    key: bytes | None
+    """The key of the recipient; None where the report hides it."""
+    received_at: datetime
+
+    @classmethod
+    def of(cls, event: Event, reading: Reading, keys: Keys) -> Found:
+        """Give the event its id.
+
+        Two redacted complaints may agree in everything but the recipient that neither names. Their ids are made from the
+        messages that brought them: they are never merged, and the same one through another door is recorded twice. That
+        costs nothing, since policy never sees an event without a recipient.
+        """
+        key = keys.of(event.recipient) if event.recipient is not None else None
+        id_ = event.identity(reading.digest if key is None else key)
+        return cls(event, id_, key, reading.received_at)
+
+    def touches(self, keys: Keys, privacy: Privacy) -> Iterator[Touched]:
+        """The recipient and, for what may be the domain's fault, its domain, each with the evidence."""
+        recipient = self.event.recipient
+        if recipient is None or self.key is None:
+            return
+        original = keys.original(self.event.original_message_id or self.event.envelope_id)
+        piece = Evidence.of(self.event, id_=self.id, received_at=self.received_at, original=original)
+        yield Touched(self.key, privacy.address(recipient), recipient.is_domain, {self.id: piece})
+        if self.event.type is EventType.BOUNCE and self.event.category in DOMAIN_CATEGORIES and not recipient.is_domain:
+            domain = recipient.domain_address()
+            piece = Evidence.of(
+                self.event, id_=self.id, received_at=self.received_at, original=original, address=self.key
+            )
+            yield Touched(keys.of(domain), privacy.address(domain), is_domain=True, evidence={self.id: piece})

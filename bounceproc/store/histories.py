@@ -1,0 +1,80 @@
+"""A history as one small text, and back: what the column `address.history` holds."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from bounceproc.errors import SchemaError
+from bounceproc.event import BounceClass, EventType, Trust
+from bounceproc.policy.history import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FORMAT: Final = 1
+"""The first element of the JSON array: a later layout gets another number."""
+EMPTY: Final = f"[{FORMAT}]"
+"""The text of a history without evidence."""
+
+_TYPES: Final = {member.value: member for member in EventType}
+_CLASSES: Final[dict[str | None, BounceClass | None]] = {None: None, **{member.value: member for member in BounceClass}}
+_TRUSTS: Final = {member.value: member for member in Trust}
+
+
+def dump(evidence: Iterable[Evidence]) -> str:
+    """The text of a history: `[FORMAT, [id, type, category, ...], ...]`, octets in hexadecimal, times in ISO 8601."""
+    return json.dumps([FORMAT, *map(_dump_one, evidence)], separators=(",", ":"))
+
+
+def load(text: str) -> tuple[Evidence, ...]:
+    """The evidence of a history.
+
+    Raises:
+        SchemaError: a newer program wrote it in another layout.
+
+    """
+    if text == EMPTY:
+        return ()
+    layout, *pieces = json.loads(text)
+    if layout != FORMAT:
+        raise SchemaError(
+            f"a history in the database has layout {layout} and this program knows {FORMAT}",
+            "Use the version of bounceproc that wrote it, or a newer one.",
+        )
+    return tuple(map(_load_one, pieces))
+
+
+def _dump_one(piece: Evidence) -> list[Any]:
+    # An enum member of a str type is written as its value by json.
+    return [
+        piece.id.hex(),
+        piece.type,
+        piece.category,
+        piece.class_,
+        piece.trust,
+        piece.occurred_at.astimezone(UTC).isoformat(),
+        piece.received_at.astimezone(UTC).isoformat(),
+        piece.original.hex(),
+        piece.subject,
+        piece.address.hex(),
+        piece.stream,
+    ]
+
+
+def _load_one(piece: list[Any]) -> Evidence:
+    id_, type_, category, class_, trust, occurred_at, received_at, original, subject, address, stream = piece
+    return Evidence(
+        id=bytes.fromhex(id_),
+        type=_TYPES[type_],
+        category=category,
+        class_=_CLASSES[class_],
+        trust=_TRUSTS[trust],
+        occurred_at=datetime.fromisoformat(occurred_at),
+        received_at=datetime.fromisoformat(received_at),
+        original=bytes.fromhex(original),
+        subject=subject,
+        address=bytes.fromhex(address),
+        stream=stream,
+    )

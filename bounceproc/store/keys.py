@@ -1,0 +1,188 @@
+"""Keys instead of addresses, and the pepper that makes them worthless to whoever copies the database."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from bounceproc.address import NORMAL_FORM
+from bounceproc.errors import AccessError, ConfigError, SchemaError
+from bounceproc.store import statements
+from bounceproc.store.tables import setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bounceproc.address import Address
+    from bounceproc.store.engine import Database
+
+PEPPER_OCTETS: Final = 32
+"""Length of the pepper: beyond guessing, and within what a BLAKE2b key may have (64)."""
+PEPPER_FILE_LIMIT: Final = 4096
+"""Octets read of a pepper file, which has 65: a wrong path must not fill the memory."""
+KEY_OCTETS: Final = 16
+"""Length of an address key: two of a billion addresses collide with a probability of 2^-69."""
+ORIGINAL_OCTETS: Final = 8
+"""Length of the hash that tells original messages of one history apart: at most some hundred stand beside each other."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """Makes keys. Without the pepper nobody can tell whether an address is in the database, however many they try."""
+
+    pepper: bytes
+
+    def of(self, address: Address) -> bytes:
+        """The key of an address or of a whole domain (16 octets)."""
+        return self.of_sha256(address.sha256())
+
+    def of_sha256(self, sha256: bytes) -> bytes:
+        """The key of the address whose normal form has this SHA-256: a question may be asked without the address."""
+        return hashlib.blake2b(sha256, digest_size=KEY_OCTETS, key=self.pepper).digest()
+
+    def original(self, identifier: str | None) -> bytes:
+        """Tells original messages apart by Message-ID or envelope id (8 octets); empty where there is none."""
+        if not identifier:
+            return b""
+        return self._derive(identifier.encode(), ORIGINAL_OCTETS, b"bounceproc-orig")
+
+    @property
+    def id(self) -> str:
+        """Tells peppers apart for people who look for the right backup; gives nothing away."""
+        return self._derive(b"", 4, b"bounceproc-id").hex()
+
+    @property
+    def check(self) -> str:
+        """Proves to a database that this is its pepper."""
+        return self._derive(b"", 16, b"bounceproc-check").hex()
+
+    def _derive(self, data: bytes, octets: int, purpose: bytes) -> bytes:
+        return hashlib.blake2b(data, digest_size=octets, key=self.pepper, person=purpose).digest()
+
+
+def open_keys(database: Database, pepper_file: Path) -> Keys:
+    """The keys of this database: its own pepper, or on first use a new one (SQLite) or the one laid ready (PostgreSQL).
+
+    Raises:
+        ConfigError: the pepper is missing, unreadable as one, or another database's.
+        SchemaError: the database's keys are made from a normal form that this program does not know.
+
+    """
+    with database.reading() as connection:
+        known = _settings(connection)
+    if "pepper_check" in known:
+        keys = read_pepper(pepper_file, known["pepper_id"])
+    else:
+        if database.is_sqlite:
+            make_pepper(pepper_file)
+        keys = read_pepper(pepper_file)
+        with database.writing() as connection:
+            mine = {"pepper_id": keys.id, "pepper_check": keys.check, "normal_form": str(NORMAL_FORM)}
+            rows = [{"name": name, "value": value} for name, value in mine.items()]
+            statements.insert(connection, setting, rows, ignore_known=True)
+            known = _settings(connection)  # another process may have been first
+    if known["normal_form"] != str(NORMAL_FORM):
+        raise SchemaError(
+            f"the keys of the database are made from normal form {known['normal_form']} and this program has {NORMAL_FORM}",
+            "Use the version of bounceproc that the database was written with.",
+        )
+    if not hmac.compare_digest(keys.check, known["pepper_check"]):
+        raise ConfigError(
+            f"{pepper_file} holds pepper {keys.id}, and the database was made with pepper {known['pepper_id']}",
+            "Put the right file back from a backup: with another pepper no address would be found in this database.",
+        )
+    return keys
+
+
+def _settings(connection: sa.Connection) -> dict[str, str]:
+    return {row.name: row.value for row in connection.execute(sa.select(setting.c.name, setting.c.value))}
+
+
+def read_pepper(path: Path, wanted: str | None = None) -> Keys:
+    """Read a pepper file: 64 hexadecimal digits. `wanted` is the id of the pepper that the database was made with.
+
+    Raises:
+        ConfigError: there is no such file, or no pepper in it.
+        AccessError: it may not be read.
+
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(PEPPER_FILE_LIMIT)
+    except FileNotFoundError as error:
+        raise _missing(path, wanted) from error
+    except OSError as error:
+        raise AccessError(
+            f"the pepper file {path} cannot be read: {error.strerror}", "Check its owner and mode."
+        ) from error
+    try:
+        pepper = bytes.fromhex(content.decode("ascii"))
+    except ValueError:
+        pepper = b""
+    if len(pepper) != PEPPER_OCTETS:
+        raise ConfigError(
+            f"the pepper file {path} does not hold {2 * PEPPER_OCTETS} hexadecimal digits",
+            "Put the right file back from a backup.",
+        )
+    return Keys(pepper)
+
+
+def _missing(path: Path, wanted: str | None) -> ConfigError:
+    if wanted is not None:
+        return ConfigError(
+            f"the pepper file {path} is missing, and the database was made with pepper {wanted}",
+            "Put it back from a backup, or let [privacy] pepper_file name the place where it lies. Without it no address is found.",
+        )
+    return ConfigError(
+        f"the pepper file {path} is missing",
+        "With PostgreSQL every machine needs the same one. Make it once, back it up and copy it to all of them: "
+        f"(umask 077; openssl rand -hex {PEPPER_OCTETS} > {path})",
+    )
+
+
+def make_pepper(path: Path) -> None:
+    """Make a pepper file, readable by its owner alone, unless there is one. It appears with its whole content or not at all.
+
+    Raises:
+        AccessError: the folder may not be written to.
+        ConfigError: there is no such folder.
+
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_hex(PEPPER_OCTETS).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            _publish(draft, path)
+        finally:
+            draft.unlink()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"the folder {path.parent} for the pepper file does not exist", "Make it, or name another."
+        ) from error
+    except OSError as error:
+        raise AccessError(
+            f"the pepper file {path} cannot be made: {error.strerror}", "Check owner and mode of its folder."
+        ) from error
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Give the draft its name, which fails where somebody was first: theirs is the pepper then."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

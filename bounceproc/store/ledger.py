@@ -1,0 +1,207 @@
+"""What the flow remembers: messages, events, histories, verdicts and checkpoints, one transaction for each batch."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from bounceproc.ports import Checkpoint, Outcome, Recorded, Settlement
+from bounceproc.store import addresses, statements
+from bounceproc.store.finds import Found
+from bounceproc.store.policing import reconcile
+from bounceproc.store.rows import event_row, message_row, place, sane
+from bounceproc.store.statements import among, chunks, retrying
+from bounceproc.store.tables import checkpoint, event, message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from bounceproc.policy.history import History
+    from bounceproc.policy.verdict import Verdict
+    from bounceproc.ports import Reading
+    from bounceproc.store.addresses import Touched
+    from bounceproc.store.engine import Database
+    from bounceproc.store.keys import Keys
+    from bounceproc.store.rows import Privacy
+
+
+class Ledger:
+    """The ledger of one database."""
+
+    def __init__(self, database: Database, keys: Keys, *, privacy: Privacy, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._keys = keys
+        self._privacy = privacy
+        self._now = now
+
+    @contextmanager
+    def batch(self, source: str) -> Iterator[Batch]:
+        """One transaction: committed, and on the disk, when the block ends; rolled back when it raises."""
+        with self._database.writing() as connection:
+            yield Batch(connection, source, self._keys, self._privacy, self._now())
+
+    def checkpoint(self, source: str, folder: str) -> Checkpoint | None:
+        """How far the folder was read in earlier runs."""
+        statement = sa.select(checkpoint).where(
+            checkpoint.c.source == place(source), checkpoint.c.folder == place(folder)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return Checkpoint(folder, row.uidvalidity, row.uid, row.modseq) if row else None
+
+    def unsettled(self, source: str) -> list[Settlement]:
+        """What was committed and never settled in the source, oldest first; each place once, with its newest outcome."""
+        statement = (
+            sa.select(message.c.ref, message.c.outcome)
+            .where(message.c.source == place(source), message.c.settled_at.is_(None))
+            .order_by(message.c.id)
+        )
+        with self._database.reading() as connection:
+            outcomes = {row.ref: row.outcome for row in connection.execute(statement)}
+        return [Settlement(ref, Outcome(outcome)) for ref, outcome in outcomes.items()]
+
+    def settled(self, source: str, refs: Sequence[str]) -> None:
+        """Remember that these messages were settled in the source."""
+        if not refs:
+            return
+        open_here = sa.and_(message.c.source == place(source), message.c.settled_at.is_(None))
+        statement = sa.update(message).where(open_here).values(settled_at=self._now())
+        with self._database.writing() as connection:
+            for part in chunks(sorted(map(place, refs))):
+                connection.execute(statement.where(among(connection, message.c.ref, part)))
+
+
+class Batch:
+    """One transaction of the ledger. All statements are over the whole batch: their number does not grow with its messages.
+
+    Writers of PostgreSQL take their locks in one order (digests, event ids, keys of addresses, the feed), each sorted.
+    """
+
+    def __init__(self, connection: sa.Connection, source: str, keys: Keys, privacy: Privacy, now: datetime) -> None:
+        self._connection = connection
+        self._source = source
+        self._keys = keys
+        self._privacy = privacy
+        self._now = now
+
+    def record(self, readings: Sequence[Reading]) -> Recorded:
+        """Store messages and events that are new, and give the histories they touch. Idempotent by raw digest and event id."""
+        return retrying(self._connection, lambda: self._record(readings))
+
+    def apply(self, verdicts: Iterable[Verdict]) -> int:
+        """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""
+        wanted = list(verdicts)
+        return retrying(self._connection, lambda: reconcile(self._connection, wanted, self._now))
+
+    def advance(self, checkpoint_: Checkpoint) -> None:
+        """Remember how far the source's folder was read."""
+        row = {
+            "source": place(self._source),
+            "folder": place(checkpoint_.folder),
+            "uidvalidity": checkpoint_.uidvalidity,
+            "uid": checkpoint_.uid,
+            "modseq": checkpoint_.modseq,
+            "updated_at": self._now,
+        }
+        statements.upsert(self._connection, checkpoint, row)
+
+    def _record(self, readings: Sequence[Reading]) -> Recorded:
+        ids = self._messages(readings)
+        counts, found = self._events(readings, ids)
+        histories = self._histories(found)
+        new = sum(id_ is not None for id_ in ids)
+        return Recorded(new=new, duplicates=len(readings) - new, histories=histories, events=tuple(counts))
+
+    # ---- messages ----
+
+    def _messages(self, readings: Sequence[Reading]) -> list[int | None]:
+        """Store each message that is new here; gives the row's id for those that nobody has seen anywhere."""
+        known = self._firsts({reading.digest for reading in readings})
+        offered = self._offered(readings)
+        firsts: dict[bytes, Reading] = {}
+        for reading in readings:
+            if reading.digest not in known:
+                firsts.setdefault(reading.digest, reading)
+        inserted = self._insert_firsts(firsts)
+        # What another writer inserted in the meantime is known by now: the unique index made us wait for its commit.
+        known |= self._firsts(firsts.keys() - inserted.keys())
+        known |= {digest: (id_, firsts[digest].outcome.value) for digest, id_ in inserted.items()}
+        mine = {digest: id(firsts[digest]) for digest in inserted}
+        repeated = [reading for reading in readings if mine.get(reading.digest) != id(reading)]
+        self._insert_duplicates([r for r in repeated if (place(r.ref), r.digest) not in offered], known)
+        self._offer_again({offered[place(r.ref), r.digest] for r in repeated if (place(r.ref), r.digest) in offered})
+        return [inserted[r.digest] if mine.get(r.digest) == id(r) else None for r in readings]
+
+    def _firsts(self, digests: Collection[bytes]) -> dict[bytes, tuple[int, str]]:
+        """Id and outcome of the first row of each digest that is known."""
+        found: dict[bytes, tuple[int, str]] = {}
+        for part in chunks(sorted(digests)):
+            statement = sa.select(message.c.digest, message.c.id, message.c.outcome).where(
+                among(self._connection, message.c.digest, part), message.c.duplicate_of.is_(None)
+            )
+            found |= {row.digest: (row.id, row.outcome) for row in self._connection.execute(statement)}
+        return found
+
+    def _offered(self, readings: Sequence[Reading]) -> dict[tuple[str, bytes], int]:
+        """The rows of the places that these messages lie at, by reference and digest."""
+        found: dict[tuple[str, bytes], int] = {}
+        for part in chunks(sorted({place(reading.ref) for reading in readings})):
+            statement = sa.select(message.c.ref, message.c.digest, message.c.id).where(
+                message.c.source == place(self._source), among(self._connection, message.c.ref, part)
+            )
+            found |= {(row.ref, row.digest): row.id for row in self._connection.execute(statement)}
+        return found
+
+    def _row(self, reading: Reading) -> dict[str, Any]:
+        return message_row(reading, source=self._source, now=self._now, privacy=self._privacy)
+
+    def _insert_firsts(self, firsts: dict[bytes, Reading]) -> dict[bytes, int]:
+        rows = [self._row(firsts[digest]) for digest in sorted(firsts)]
+        return dict(statements.insert(self._connection, message, rows, ignore_known=True, returning=["digest", "id"]))
+
+    def _insert_duplicates(self, readings: Sequence[Reading], known: dict[bytes, tuple[int, str]]) -> None:
+        rows = []
+        for reading in readings:
+            first, outcome = known[reading.digest]
+            rows.append(self._row(reading) | {"duplicate_of": first, "outcome": outcome, "raw": None})
+        statements.insert(self._connection, message, rows, ignore_known=True)
+
+    def _offer_again(self, ids: Collection[int]) -> None:
+        """A mailbox that offers a message again was not settled, whatever we remember: settle it again."""
+        for part in chunks(sorted(ids)):
+            statement = sa.update(message).where(among(self._connection, message.c.id, part))
+            self._connection.execute(statement.values(settled_at=None, attempts=message.c.attempts + 1))
+
+    # ---- events ----
+
+    def _events(self, readings: Sequence[Reading], ids: Sequence[int | None]) -> tuple[list[int], list[Found]]:
+        """Store the events of new messages; gives how many of each reading were new, and the evidence in them."""
+        rows: dict[bytes, tuple[int, dict[str, Any]]] = {}
+        found: dict[bytes, Found] = {}
+        for number, (reading, message_id) in enumerate(zip(readings, ids, strict=True)):
+            if message_id is None:
+                continue
+            origin = {"message_id": message_id, "received_at": reading.received_at, "recorded_at": self._now}
+            for given in reading.events:
+                one = Found.of(sane(given, reading.received_at), reading, self._keys)
+                row = event_row(one.event, id_=one.id, key=one.key, privacy=self._privacy)
+                rows.setdefault(one.id, (number, row | origin))
+                found.setdefault(one.id, one)
+        counts = [0] * len(readings)
+        ordered = [rows[id_][1] for id_ in sorted(rows)]
+        new = [
+            id_ for (id_,) in statements.insert(self._connection, event, ordered, ignore_known=True, returning=["id"])
+        ]
+        for id_ in new:
+            counts[rows[id_][0]] += 1
+        return counts, [found[id_] for id_ in new]
+
+    def _histories(self, found: Iterable[Found]) -> tuple[History, ...]:
+        touched: dict[bytes, Touched] = {}
+        for one in found:
+            for subject in one.touches(self._keys, self._privacy):
+                touched.setdefault(subject.key, subject).evidence.update(subject.evidence)
+        return addresses.add_evidence(self._connection, touched, self._now)

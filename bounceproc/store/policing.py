@@ -1,0 +1,62 @@
+"""Policy's own entries of the list, brought in line with its verdicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from bounceproc.store import addresses, entries
+from bounceproc.store.entries import AUTOMATIC, Entry
+from bounceproc.store.statements import among, chunks
+from bounceproc.store.tables import suppression
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from bounceproc.policy.verdict import Verdict
+
+Automatic = dict[tuple[bytes, str, str], Entry]
+"""Policy's entries by key, scope and reason."""
+
+
+def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], now: datetime) -> int:
+    """Add, extend and lift entries of origin `policy`, and no others; returns how many changed.
+
+    The same verdict twice changes nothing the second time.
+    """
+    speaking = [verdict for verdict in verdicts if verdict.decisions or verdict.lift_reasons]
+    if not speaking:
+        return 0
+    keys = {verdict.key for verdict in speaking}
+    plain = {key: row.address for key, row in addresses.lock(connection, keys).items()}
+    before = _standing(connection, keys)
+    after = dict(before)
+    for verdict in speaking:
+        _follow(verdict, after, plain.get(verdict.key))
+    changes = [(before.get(name), after.get(name)) for name in before.keys() | after.keys()]
+    return entries.write(connection, changes, actor=AUTOMATIC, at=now)
+
+
+def _standing(connection: sa.Connection, keys: Collection[bytes]) -> Automatic:
+    found: Automatic = {}
+    for part in chunks(sorted(keys)):
+        statement = sa.select(suppression).where(
+            among(connection, suppression.c.key, part), suppression.c.origin == AUTOMATIC
+        )
+        for row in connection.execute(statement).mappings():
+            found[row["key"], row["scope"], row["reason"]] = Entry.of(row)
+    return found
+
+
+def _follow(verdict: Verdict, entries_: Automatic, address: str | None) -> None:
+    """Change the entries of one key as its verdict asks."""
+    for key, scope, reason in list(entries_):
+        if key == verdict.key and reason in verdict.lift_reasons:
+            del entries_[key, scope, reason]
+    for decision in verdict.decisions:
+        wanted = Entry.decided(decision, key=verdict.key, address=address, is_domain=verdict.is_domain)
+        name = (verdict.key, decision.scope, decision.reason)
+        standing = entries_.get(name)
+        entries_[name] = standing.extended(wanted) if standing else wanted

@@ -1,0 +1,68 @@
+"""One database, opened: its ledger and its list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from bounceproc.store.engine import Database
+from bounceproc.store.keys import Keys, open_keys
+from bounceproc.store.ledger import Ledger
+from bounceproc.store.rows import Privacy
+from bounceproc.store.schema import ensure
+from bounceproc.store.suppressions import Suppressions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def utc_now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """What an open database offers: `ledger` to the flow, `suppressions` to whoever asks or changes the list."""
+
+    def __init__(self, database: Database, keys: Keys, privacy: Privacy, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self.keys = keys
+        self.ledger = Ledger(database, keys, privacy=privacy, now=now)
+        self.suppressions = Suppressions(database, keys, privacy=privacy)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        pepper_file: Path,
+        hash_only: bool = False,
+        keep_raw: bool = True,
+        now: Callable[[], datetime] = utc_now,
+    ) -> Store:
+        """Open a database. A missing or empty SQLite file is made, and its pepper with it.
+
+        Raises:
+            SchemaError: the database is older or newer than this program.
+            ConfigError: it is no database of ours, or the pepper is missing or another database's.
+            UnavailableError, TemporaryError, AccessError: see `Database`.
+
+        """
+        database = Database(url)
+        try:
+            ensure(database)
+            return cls(database, open_keys(database, pepper_file), Privacy(hash_only, keep_raw), now)
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """End all connections. The store cannot be used after that."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()

@@ -1,0 +1,282 @@
+"""The list: who may not be mailed, asked and changed by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from bounceproc.address import Address
+from bounceproc.errors import InvalidAddressError
+from bounceproc.event import BounceClass, Event, EventType, Trust
+from bounceproc.ports import AddressStatus, RecordedEvent
+from bounceproc.status import EnhancedStatus
+from bounceproc.store import addresses, entries, feed
+from bounceproc.store.addresses import Touched
+from bounceproc.store.entries import Entry, strength
+from bounceproc.store.rows import clean
+from bounceproc.store.statements import among, chunks, retrying
+from bounceproc.store.tables import event, message, suppression
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
+
+    from bounceproc.ports import Change, Suppression
+    from bounceproc.store.engine import Database
+    from bounceproc.store.keys import Keys
+    from bounceproc.store.rows import Privacy
+
+PAGE: Final = 1000
+"""Entries in one short read."""
+EVENTS_SHOWN: Final = 1000
+"""Events in the story of one address, newest first: nobody reads more, and a mail loop can make millions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An entry that a person or an import asks for."""
+
+    subject: Address
+    scope: str
+    reason: str
+    until: datetime | None = None
+    note: str | None = None
+
+
+class Suppressions:
+    """The list of one database."""
+
+    def __init__(self, database: Database, keys: Keys, *, privacy: Privacy) -> None:
+        self._database = database
+        self._keys = keys
+        self._privacy = privacy
+
+    # ---- asked ----
+
+    def check(self, addresses_: Sequence[Address], *, stream: str | None, now: datetime) -> dict[str, Suppression]:
+        """The strongest suppression in force of each suppressed address, by normal form, its domain's included.
+
+        With a stream, entries for that stream and for every stream (`*`) count; without one, any scope.
+        """
+        asked = {address.normal: self._names(address) for address in addresses_}
+        with self._database.reading() as connection:
+            found = _in_force(connection, {key for names in asked.values() for key in names}, stream, now)
+        answers: dict[str, Suppression] = {}
+        for normal, names in asked.items():
+            standing = [entry for key in names for entry in found.get(key, ())]
+            if standing:
+                answers[normal] = min(standing, key=strength).public()
+        return answers
+
+    def status(self, address: Address, *, stream: str | None, now: datetime) -> AddressStatus:
+        """Everything that is known of one address."""
+        names = self._names(address)
+        with self._database.reading() as connection:
+            found = _in_force(connection, set(names), stream, now)
+            events = _events(connection, names[0], address)
+        standing = sorted((entry for key in names for entry in found.get(key, ())), key=strength)
+        return AddressStatus(address.text, tuple(entry.public() for entry in standing), events)
+
+    def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
+        """The whole list in the order in which the entries were added, read in pages."""
+        wanted = sa.true() if include_expired else _lasting(now)
+        statement = sa.select(suppression).where(wanted).order_by(suppression.c.id).limit(PAGE)
+        last = 0
+        while True:
+            with self._database.reading() as connection:
+                page = connection.execute(statement.where(suppression.c.id > last)).mappings().all()
+            yield from (Entry.of(row).public() for row in page)
+            if len(page) < PAGE:
+                return
+            last = page[-1]["id"]
+
+    def changes(self, *, since: int) -> Iterator[Change]:
+        """The feed behind a version, in commit order."""
+        return feed.changes(self._database, since=since)
+
+    def version(self) -> int:
+        """The newest version of the feed; 0 for an empty one."""
+        with self._database.reading() as connection:
+            return feed.newest(connection)
+
+    # ---- changed by hand ----
+
+    def suppress(
+        self,
+        subject: Address,
+        *,
+        scope: str,
+        reason: str,
+        until: datetime | None,
+        note: str | None,
+        actor: str,
+        now: datetime,
+        origin: str | None = None,
+    ) -> bool:
+        """Add or change an entry by hand; False when it stood there already just so.
+
+        `origin` is `manual`, or `import` for the reason `import`, unless it is given.
+        """
+        wish = Wish(subject, scope, reason, until, note)
+        origin = origin or ("import" if reason == "import" else "manual")
+        return self.suppress_many([wish], origin=origin, actor=actor, now=now) > 0
+
+    def suppress_many(self, wishes: Sequence[Wish], *, origin: str, actor: str, now: datetime) -> int:
+        """Add or change entries by hand, in one transaction; returns how many did not stand there already just so.
+
+        For imports, a thousand or so at a time: every transaction waits for the disk, and holds up other writers.
+        """
+        wanted = [
+            Entry(
+                key=self._keys.of(wish.subject),
+                address=self._privacy.address(wish.subject),
+                is_domain=wish.subject.is_domain,
+                scope=wish.scope,
+                reason=wish.reason,
+                origin=origin,
+                since=now,
+                until=wish.until,
+                note=clean(wish.note),
+            )
+            for wish in wishes
+        ]
+        with self._database.writing() as connection:
+            return retrying(connection, lambda: _put(connection, wanted, actor, now))
+
+    def lift(self, subject: Address, *, scope: str | None, note: str | None, actor: str, now: datetime) -> int:
+        """Lift every entry of an address (of one scope, or of all when None), whoever made it; returns how many were lifted.
+
+        What was received until now never suppresses the address again.
+        """
+        touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain)
+        with self._database.writing() as connection:
+            return retrying(connection, lambda: _lift(connection, touched, scope, note=note, actor=actor, now=now))
+
+    def _names(self, address: Address) -> tuple[bytes, ...]:
+        """The keys that an answer may stand under: the address's own, then its domain's."""
+        own = self._keys.of(address)
+        return (own,) if address.is_domain else (own, self._keys.of(address.domain_address()))
+
+
+def _lasting(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(suppression.c.until.is_(None), suppression.c.until > now)
+
+
+def _in_force(
+    connection: sa.Connection, keys: Collection[bytes], stream: str | None, now: datetime
+) -> dict[bytes, list[Entry]]:
+    wanted = _lasting(now)
+    if stream is not None:
+        wanted = sa.and_(wanted, suppression.c.scope.in_(("*", f"stream:{stream}")))
+    found: dict[bytes, list[Entry]] = {}
+    for part in chunks(sorted(keys)):
+        for row in connection.execute(
+            sa.select(suppression).where(among(connection, suppression.c.key, part), wanted)
+        ).mappings():
+            found.setdefault(row["key"], []).append(Entry.of(row))
+    return found
+
+
+def _standing(connection: sa.Connection, keys: Collection[bytes]) -> list[Entry]:
+    found: list[Entry] = []
+    for part in chunks(sorted(keys)):
+        statement = sa.select(suppression).where(among(connection, suppression.c.key, part))
+        found += map(Entry.of, connection.execute(statement).mappings())
+    return found
+
+
+def _put(connection: sa.Connection, wanted: Sequence[Entry], actor: str, now: datetime) -> int:
+    subjects = {entry.key: Touched(entry.key, entry.address, entry.is_domain) for entry in wanted}
+    addresses.make(connection, subjects.values(), now)
+    addresses.lock(connection, subjects.keys())
+    standing = {entry.identity: entry for entry in _standing(connection, subjects.keys())}
+    last = {entry.identity: entry for entry in wanted}
+    changes = [(standing.get(name), _renewed(standing.get(name), entry, now)) for name, entry in last.items()]
+    return entries.write(connection, changes, actor=actor, at=now)
+
+
+def _renewed(standing: Entry | None, entry: Entry, now: datetime) -> Entry:
+    """The entry as asked for. One that still holds goes on since it began; one that had ended begins anew."""
+    if standing is None:
+        return entry
+    if (standing.until, standing.note) == (entry.until, entry.note):
+        return standing
+    return replace(entry, since=standing.since) if standing.until is None or standing.until > now else entry
+
+
+def _lift(
+    connection: sa.Connection, touched: Touched, scope: str | None, *, note: str | None, actor: str, now: datetime
+) -> int:
+    addresses.make(connection, [touched], now)
+    addresses.lock(connection, [touched.key])
+    gone = [entry for entry in _standing(connection, [touched.key]) if scope in {None, entry.scope}]
+    if gone:
+        addresses.lifted(connection, touched.key, now)
+    return entries.write(connection, [(entry, None) for entry in gone], actor=actor, at=now, note=note)
+
+
+# ---- events, read back ------------------------------------------------------------------------------------------------
+
+_FROM_MESSAGE: Final = (message.c.source, message.c.ref, message.c.kind, message.c.detector)
+
+
+def _events(connection: sa.Connection, key: bytes, address: Address) -> tuple[RecordedEvent, ...]:
+    statement = (
+        sa.select(event, *_FROM_MESSAGE)
+        .join(message, message.c.id == event.c.message_id)
+        .where(event.c.key == key)
+        .order_by(event.c.occurred_at.desc(), event.c.id)
+        .limit(EVENTS_SHOWN)
+    )
+    return tuple(_recorded(row, address) for row in connection.execute(statement).mappings())
+
+
+def _recorded(row: sa.RowMapping, asked: Address) -> RecordedEvent:
+    return RecordedEvent(
+        id=row["id"].hex(),
+        event=_event(row, asked),
+        received_at=row["received_at"],
+        source=row["source"],
+        ref=row["ref"],
+        kind=row["kind"],
+        detector=row["detector"],
+    )
+
+
+def _event(row: sa.RowMapping, asked: Address) -> Event:
+    same: dict[str, Any] = {name: row[name] for name in _SAME}
+    return Event(
+        type=EventType(row["type"]),
+        recipient=Address(asked.normal, row["address"] or asked.text),
+        trust=Trust(row["trust"]),
+        final_recipient=_address(row["final_recipient"]),
+        status=EnhancedStatus.parse(row["status"]) if row["status"] else None,
+        diagnostic=row["diagnostic"] or "",
+        class_=BounceClass(row["class"]) if row["class"] else None,
+        **same,
+    )
+
+
+_SAME: Final = (
+    "action",
+    "smtp_code",
+    "remote_mta",
+    "reporting_mta",
+    "feedback_type",
+    "original_message_id",
+    "envelope_id",
+    "derived",
+    "stream",
+    "occurred_at",
+    "category",
+    "rule",
+)
+
+
+def _address(text: str | None) -> Address | None:
+    try:
+        return Address.parse(text) if text else None
+    except InvalidAddressError:
+        return None  # it was shortened on its way in

@@ -1,0 +1,185 @@
+"""The tables, once for SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+NAMES: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every constraint has a name, so that a later migration can drop it on either database."""
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """A moment: aware and in UTC on our side, `timestamptz` in PostgreSQL, text of a fixed width in SQLite, which sorts right."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Into the database; a moment without a time zone is a mistake of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Out of the database."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _identity() -> Any:
+    """SQLite counts rows only in a column of the exact type INTEGER."""
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+metadata: Final = sa.MetaData(naming_convention=NAMES)
+
+message: Final = sa.Table(
+    "message",
+    metadata,
+    sa.Column("id", _identity(), primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("detector", sa.Text),
+    sa.Column("message_id", sa.Text),
+    sa.Column("reporting_mta", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("duplicate_of", _identity(), sa.ForeignKey("message.id")),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("settled_at", UtcTime),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("raw", sa.LargeBinary),
+    sa.UniqueConstraint("source", "ref", "digest"),
+    sqlite_autoincrement=True,
+)
+"""One row for each place that a message was seen at. `attempts`: how often it was offered there. `raw`: zlib."""
+
+_FIRST: Final = message.c.duplicate_of.is_(None)
+_UNSETTLED: Final = message.c.settled_at.is_(None)
+sa.Index("uq_message_digest_first", message.c.digest, unique=True, sqlite_where=_FIRST, postgresql_where=_FIRST)
+sa.Index("ix_message_unsettled", message.c.source, message.c.id, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
+sa.Index("ix_message_duplicate_of", message.c.duplicate_of)
+
+event: Final = sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True),
+    sa.Column("message_id", _identity(), sa.ForeignKey("message.id"), nullable=False, index=True),
+    sa.Column("key", sa.LargeBinary),
+    sa.Column("address", sa.Text),
+    sa.Column("final_recipient", sa.Text),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("class", sa.Text),
+    sa.Column("category", sa.Text),
+    sa.Column("rule", sa.Text),
+    sa.Column("status", sa.Text),
+    sa.Column("smtp_code", sa.Integer),
+    sa.Column("diagnostic", sa.Text),
+    sa.Column("action", sa.Text),
+    sa.Column("remote_mta", sa.Text),
+    sa.Column("reporting_mta", sa.Text),
+    sa.Column("feedback_type", sa.Text),
+    sa.Column("original_message_id", sa.Text),
+    sa.Column("envelope_id", sa.Text),
+    sa.Column("derived", sa.Text),
+    sa.Column("trust", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text),
+    sa.Column("occurred_at", UtcTime, nullable=False),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Index(None, "key", "occurred_at"),
+)
+"""What happened, one row for each recipient. Append-only; `id` is the event id."""
+
+address: Final = sa.Table(
+    "address",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("address", sa.Text),
+    sa.Column("is_domain", sa.Boolean, nullable=False),
+    sa.Column("history", sa.Text, nullable=False),
+    sa.Column("lifted_at", UtcTime),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+"""What policy needs of each address and domain: see `histories`."""
+
+suppression: Final = sa.Table(
+    "suppression",
+    metadata,
+    sa.Column("id", _identity(), primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("address", sa.Text),
+    sa.Column("is_domain", sa.Boolean, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("until", UtcTime),
+    sa.Column("category", sa.Text),
+    sa.Column("class", sa.Text),
+    sa.Column("event", sa.LargeBinary),
+    sa.Column("note", sa.Text),
+    sa.Column("why", sa.Text),
+    sa.Column("changed_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("key", "scope", "reason", "origin"),
+    sqlite_autoincrement=True,
+)
+"""The list. `note` is what a person wrote, `why` what policy counted, `event` the event that decided."""
+
+suppression_change: Final = sa.Table(
+    "suppression_change",
+    metadata,
+    sa.Column("version", _identity(), primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("address", sa.Text),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Column("before", sa.JSON(none_as_null=True)),
+    sa.Column("after", sa.JSON(none_as_null=True)),
+)
+"""The feed: who changed what, in commit order. Append-only; the newest row stays for ever, since it holds the version."""
+
+checkpoint: Final = sa.Table(
+    "checkpoint",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("folder", sa.Text, primary_key=True),
+    sa.Column("uidvalidity", sa.BigInteger, nullable=False),
+    sa.Column("uid", sa.BigInteger, nullable=False),
+    sa.Column("modseq", sa.BigInteger),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+"""How far each folder was read."""
+
+setting: Final = sa.Table(
+    "setting",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+"""What the database has to know of itself: the pepper's id and check value, the version of the normal form."""
