@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bounceproc.event import Event, Kind
+    from bounceproc.reports.mime import Headers
+    from bounceproc.reports.original import Original
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +29,7 @@ class Report:
     """The report's own Date (UTC)."""
     extensions: Mapping[str, str] = field(default_factory=dict)
     """Fields that were read and not understood, kept for a better reader."""
+    headers: Headers | None = field(default=None, repr=False)
+    """The message's own header: whoever checks tokens, signatures and streams looks there for what he needs."""
+    original: Original | None = field(default=None, repr=False)
+    """The header of the returned copy of our own mail, where there is one."""

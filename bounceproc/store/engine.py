@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from bounceproc.errors import AccessError, ConfigError
-from bounceproc.store.faults import translated
+from bounceproc.store.faults import is_locked, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,8 @@ STATEMENT_TIMEOUT: Final = 60
 """Seconds that one statement may take in PostgreSQL: the largest batch (32 MB) with room to spare."""
 IDLE_TIMEOUT: Final = 300
 """Seconds that PostgreSQL keeps the locks of a transaction whose program fell silent."""
-WAL_ATTEMPTS: Final = 50
-"""How often to ask for WAL mode, 0.02 s apart: SQLite does not wait for others by itself there."""
+WAL_PAUSE: Final = 0.02
+"""Seconds until the next try to switch a file to WAL mode that somebody else is just making."""
 OLDEST_SQLITE: Final = (3, 35, 0)
 """The first SQLite with RETURNING."""
 
@@ -147,20 +147,27 @@ def _sqlite(url: sa.URL, foreign_keys: bool) -> sa.Engine:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        return
-    for attempt in range(1, WAL_ATTEMPTS + 1):
+    """Switch a new file to WAL mode, which it keeps. SQLite's own busy timeout does not cover all of the switch."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if attempt == WAL_ATTEMPTS:
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
+            time.sleep(WAL_PAUSE)
         else:
             return
 
 
 # ---- PostgreSQL ------------------------------------------------------------------------------------------------------
+
+
+# A server whose default is not to wait for the disk would lose commits that the mailbox was settled for. Stricter is fine.
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
@@ -189,7 +196,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         connection.execute(
             f"SET timezone = 'UTC'; SET lock_timeout = '{int(BUSY_TIMEOUT)}s'; "
             f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'; "
-            f"SET idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}s'"
+            f"SET idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}s'; {_DURABLE}"
         )
         connection.autocommit = False
 

@@ -46,6 +46,11 @@ def is_conflict(error: sa.exc.DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether SQLite only says that somebody else is at work."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
 def is_missing_table(error: sa.exc.DBAPIError) -> bool:
     """Whether a statement named a table that is not there."""
     if isinstance(error.orig, sqlite3.Error):
@@ -60,7 +65,7 @@ def _first_line(error: object, secret: str | None = None) -> str:
 
 def _sqlite(error: sqlite3.Error, where: str) -> BounceprocError | None:
     name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if is_locked(error):
         return TemporaryError(f"{where} is locked by another program", "Try again when it has finished.")
     if name.startswith("SQLITE_FULL"):
         return UnavailableError(f"the disk under {where} is full", _SPACE)

@@ -94,7 +94,9 @@ class Batch:
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""
         wanted = list(verdicts)
-        return retrying(self._connection, lambda: reconcile(self._connection, wanted, self._now))
+        return retrying(
+            self._connection, lambda: reconcile(self._connection, wanted, privacy=self._privacy, now=self._now)
+        )
 
     def advance(self, checkpoint_: Checkpoint) -> None:
         """Remember how far the source's folder was read."""

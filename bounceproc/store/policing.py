@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bounceproc.policy.verdict import Verdict
+    from bounceproc.store.rows import Privacy
 
 Automatic = dict[tuple[bytes, str, str], Entry]
 """Policy's entries by key, scope and reason."""
 
 
-def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], now: datetime) -> int:
+def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy: Privacy, now: datetime) -> int:
     """Add, extend and lift entries of origin `policy`, and no others; returns how many changed.
 
     The same verdict twice changes nothing the second time.
@@ -30,7 +31,9 @@ def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], now: datet
     if not speaking:
         return 0
     keys = {verdict.key for verdict in speaking}
-    plain = {key: row.address for key, row in addresses.lock(connection, keys).items()}
+    rows = addresses.lock(connection, keys)
+    # A plaintext from before the days of hash_only is not spread any further.
+    plain = {} if privacy.hash_only else {key: row.address for key, row in rows.items()}
     before = _standing(connection, keys)
     after = dict(before)
     for verdict in speaking:

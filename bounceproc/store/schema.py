@@ -135,20 +135,26 @@ def _current(database: Database) -> str | None:
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    """One SELECT on the usual way; only a database without alembic's table is looked at more closely."""
+    """One SELECT on the usual way; only an SQLite file without alembic's table is looked at more closely."""
     try:
-        with connection.begin_nested():
-            revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return _version(connection)
     except exc.DBAPIError as error:
         if not is_missing_table(error):
             raise
-    else:
-        return None if revision is None else str(revision)
-    if connection.dialect.name == "sqlite" and sa.inspect(connection).get_table_names():
+    tables = sa.inspect(connection).get_table_names() if connection.dialect.name == "sqlite" else []
+    if "alembic_version" in tables:  # somebody else made the database between the two questions
+        return _version(connection)
+    if tables:
         raise ConfigError(
             "the SQLite file of [database] url belongs to another program", "Let [database] url name another file."
         )
     return None
+
+
+def _version(connection: sa.Connection) -> str | None:
+    with connection.begin_nested():  # in PostgreSQL a failed statement spoils its transaction
+        version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return version
 
 
 def _upgrade(database: Database) -> tuple[str | None, str]:

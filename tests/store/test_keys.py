@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,39 +88,40 @@ def test_the_pepper_is_not_in_the_database(tmp_path: Path) -> None:
 
 
 def test_those_who_make_a_pepper_at_the_same_time_get_the_same_one(tmp_path: Path) -> None:
-    path = tmp_path / "pepper"
-    start, found = threading.Barrier(8), []
+    path, start = tmp_path / "pepper", threading.Barrier(8)
 
-    def make() -> None:
+    def make(_: int) -> bytes:
         start.wait()
         make_pepper(path)
-        found.append(read_pepper(path))
+        return read_pepper(path).pepper
 
-    threads = [threading.Thread(target=make) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
-    assert len({keys.pepper for keys in found}) == 1
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(make, range(8)))) == 1
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_those_who_open_a_new_database_at_the_same_time_share_it(tmp_path: Path) -> None:
-    url, start, found = f"sqlite:///{tmp_path / 'x.db'}", threading.Barrier(4), []
+    start = threading.Barrier(4)
 
-    def open_it() -> None:
+    def open_it(_: int) -> bytes:
         start.wait()
-        with Store.open(url, pepper_file=tmp_path / "pepper") as store:
-            found.append(store.keys.pepper)
+        with Store.open(f"sqlite:///{tmp_path / 'x.db'}", pepper_file=tmp_path / "pepper") as store:
+            return store.keys.pepper
 
-    threads = [threading.Thread(target=open_it) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4
-    assert len(set(found)) == 1
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(open_it, range(4)))) == 1
+
+
+def test_a_file_that_somebody_is_just_making_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE t (x)")
+    timer = threading.Timer(1.5, lambda: other.execute("ROLLBACK"))
+    timer.start()
+    Store.open(f"sqlite:///{path}", pepper_file=tmp_path / "pepper").close()
+    timer.join()
+    other.close()
 
 
 def test_a_question_with_a_sha256_finds_the_same_key() -> None:

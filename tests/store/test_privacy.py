@@ -74,6 +74,15 @@ def test_questions_are_answered_all_the_same(discreet: Bench) -> None:
     assert discreet.lift(address.text) == 3
 
 
+def test_a_plaintext_from_before_is_not_spread_any_further(url: str, tmp_path: Path) -> None:
+    address = f"{NAME}@secret-domain.example"
+    with Bench.prepare(url, tmp_path) as bench:
+        bench.process(reading(soft(address), ref="1"))
+    with Bench.prepare(url, tmp_path, hash_only=True) as bench:
+        bench.process(reading(bounce(address, at=START), ref="2"))
+        assert [row["address"] for row in bench.rows("suppression")] == [None]
+
+
 def test_without_hash_only_the_raw_copy_is_kept_compressed(bench: Bench) -> None:
     import zlib
 

@@ -213,6 +213,31 @@ def test_opening_a_database_that_is_up_to_date_does_not_load_alembic(tmp_path: P
     assert said[1] == "[]\n"
 
 
+def test_programs_that_upgrade_at_the_same_time_take_turns(url: str) -> None:
+    code = "import sys; from bounceproc.store.schema import Schema; print(*Schema(sys.argv[1]).upgrade())"
+    programs = [
+        subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    said = [program.communicate(timeout=60)[0].split() for program in programs]
+    assert [program.returncode for program in programs] == [0, 0, 0]
+    assert {words[-1] for words in said} == {HEAD}
+    assert Schema(url).check() == []
+
+
+def test_a_database_that_somebody_makes_while_we_look_is_ours(tmp_path: Path) -> None:
+    (tmp_path / "x.db").touch()
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    database = Database(url)
+
+    def meanwhile(_context: object) -> None:
+        Schema(url).upgrade()
+
+    sa.event.listen(database._engine, "handle_error", meanwhile, once=True)
+    ensure(database)
+    database.close()
+    assert Schema(url).check() == []
+
+
 def test_developers_reach_a_database_with_alembic_itself(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     url = f"sqlite:///{tmp_path / 'x.db'}"

@@ -214,6 +214,17 @@ def test_what_is_committed_is_on_the_disk(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
 
 
+@pytest.mark.server
+def test_a_server_in_a_hurry_waits_for_the_disk_all_the_same(
+    postgres: Postgres, postgres_url: str, tmp_path: Path
+) -> None:
+    name = sa.make_url(postgres_url).database
+    for given, wanted in (("off", "on"), ("remote_apply", "remote_apply")):
+        postgres.execute(f"ALTER DATABASE {name} SET synchronous_commit = {given}")
+        with Bench.prepare(postgres_url, tmp_path) as bench, bench.database.reading() as connection:
+            assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == wanted
+
+
 def test_a_change_by_hand_and_a_batch_take_turns(bench: Bench) -> None:
     def poll(n: int) -> None:
         bench.process(reading(bounce("user@example.com", at=START + timedelta(hours=n)), ref=str(n)))

@@ -1,0 +1,102 @@
+"""What a mail server said, as a row of words: case, accents, punctuation, addresses and repeated codes do not count."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+MAX_TEXT: Final = 2000
+"""Characters of a text that are looked at. RFC 5321 4.5.3.1.5 caps a reply line at 512 octets; prose puts its reason early."""
+
+MAX_GAP: Final = 120
+"""Characters of folded text that a gap in a pattern may span: about one sentence, so that two ends belong together."""
+
+_ADDRESS: Final = re.compile(
+    r"(?<![^\s<>()\[\]\"',;:=@])[^\s<>()\[\]\"',;:=@]*+@[a-z0-9.\-_\u0080-\uffff]++", re.IGNORECASE
+)
+"""An address inside one token, possessive so that no text makes it slow. Its words (`does-not-exist@`, `spam@`) say nothing."""
+
+_HOST: Final = re.compile(
+    r"(?<![\w.\-])[\w\-]++(?:\.[\w\-]++)++\.? ?\[[0-9a-f]{1,4}[.:][0-9a-f.:]{1,42}\]", re.IGNORECASE
+)
+"""A host with its IP, as in `host antispam.example.com[192.0.2.1] said:`. Its name is no word of the reply."""
+
+_ASYNCOS: Final = re.compile(r"[45]\.\d\.\d - [A-Za-z][\w ()]{3,60} (?=(?:[45]\d\d-)?'|$)")
+"""AsyncOS explains a code in words of its own before it quotes the reply: `5.1.0 - Unknown address error '550 ...'`."""
+
+_NUMBERS: Final = frozenset(str(number) for number in range(1000)) | {f"{number:02}" for number in range(10)}
+"""Numbers of up to three digits are no words: codes that servers repeat on each line of a reply, counts, octets."""
+
+_ASCII: Final = str.maketrans({i: chr(i).lower() if chr(i).isalnum() or chr(i) in "@_" else " " for i in range(128)})
+_SIGNS: Final = r"\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Scripts that put no space between words: Thai, Hangul (its letters, once decomposed), Kana, Han."""
+_WORD: Final = re.compile(rf"@|[{_SIGNS}]|[^\W{_SIGNS}]+")
+_MARKS: Final = re.compile(r"[\u0300-\u036f\u200b-\u200f\u00ad]+")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without accents. An address is the word `@`; each Han or Kana sign is a word.
+
+    Work is linear in the text, of which the first `MAX_TEXT` characters count.
+    """
+    text = text[:MAX_TEXT]
+    if "@" in text:
+        text = _around(text, "@", _ADDRESS, " @ ")
+    if "[" in text:
+        text = _around(text, "[", _HOST, " ")
+    if " - " in text:
+        text = _ASYNCOS.sub(" ", text)
+    if text.isascii():
+        words = text.translate(_ASCII).split()
+    else:
+        words = _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower())
+    return [word for word in words if word not in _NUMBERS]
+
+
+def _around(text: str, sign: str, pattern: re.Pattern[str], by: str) -> str:
+    """Replace a pattern where its sign stands, without a search of all the text. Each character is looked at once."""
+    parts: list[str] = []
+    done = 0
+    at = text.find(sign)
+    while at >= 0:
+        start = max(text.rfind(" ", done, max(at - 1, done)) + 1, done)
+        end = text.find(" ", at)
+        end = len(text) if end < 0 else end
+        parts += (text[done:start], pattern.sub(by, text[start:end]))
+        done = end
+        at = text.find(sign, done)
+    return "".join((*parts, text[done:]))
+
+
+def folded(words: list[str]) -> str:
+    """Words as one string in which ` word word ` can be searched."""
+    return f" {' '.join(words)} "
+
+
+def pattern_of(text: str) -> str:
+    """A pattern as it is searched for: its words, and ` * ` for a gap between two pieces. Empty if it has no word."""
+    pieces = (" ".join(words_of(piece)) for piece in f" {text} ".split(" * "))
+    return " * ".join(piece for piece in pieces if piece)
+
+
+def contains(text: str, pattern: str) -> bool:
+    """Whether the pieces of a pattern follow one another in a folded text, each at most `MAX_GAP` behind the one before.
+
+    Behind each place of the first piece the nearest place of the next one counts: no search branches.
+    """
+    if " * " not in pattern:
+        return f" {pattern} " in text
+    first, *rest = (f" {piece} " for piece in pattern.split(" * "))
+    at = text.find(first)
+    while at >= 0:
+        end = at + len(first) - 1
+        for piece in rest:
+            found = text.find(piece, end, end + MAX_GAP + len(piece))
+            if found < 0:
+                break
+            end = found + len(piece) - 1
+        else:
+            return True
+        at = text.find(first, at + 1)
+    return False

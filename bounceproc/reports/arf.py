@@ -1,0 +1,199 @@
+"""Feedback reports: RFC 5965 and RFC 6591, CFBL (RFC 9477), and Microsoft's JMRP, which is neither."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from bounceproc.event import Event, EventType, Kind
+from bounceproc.reports import fields, returnpath
+from bounceproc.reports.original import Original, addresses
+from bounceproc.reports.report import Report
+
+if TYPE_CHECKING:
+    from bounceproc.address import Address
+    from bounceproc.reports.fields import Block
+    from bounceproc.reports.mail import Mail
+    from bounceproc.reports.mime import Part
+
+_TYPES: Final = {
+    **dict.fromkeys(("opt-out", "opt-out-list", "unsubscribe"), EventType.UNSUBSCRIBE),
+    **dict.fromkeys(("auth-failure", "dmarc", "dkim-failure", "spf-failure"), EventType.AUTH_FAILURE),
+    "not-spam": EventType.NOT_SPAM,
+}
+"""Feedback-Type of RFC 5965 7.3, RFC 6430, RFC 6591; abuse, fraud, virus, other and what nobody knows are complaints."""
+
+_REDACTED: Final = re.compile(r"redacted|undisclosed|removed|hidden|anonym|[x*]{4,}|no-?reply", re.IGNORECASE)
+_FEEDBACK_LINE: Final = re.compile(r"^Feedback-Type[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_JMRP_SUBJECT: Final = re.compile(r"complaint about message from", re.IGNORECASE)
+_JMRP_SENDER: Final = re.compile(r"@(?:[\w-]+\.)*(?:hotmail|outlook|live|msn|microsoft)\.com\b", re.IGNORECASE)
+_DMARC_SUBJECT: Final = re.compile(
+    r"\bDMARC (?:forensic|failure) report\b|\bDMARC\b.{0,60}\bfailure report", re.IGNORECASE
+)
+_UNSUBSCRIBE_TO: Final = re.compile(r"<mailto:([^>?]{1,400})", re.IGNORECASE)
+
+_RECIPIENT_HEADERS: Final = (
+    *(b"x-hmxmroriginalrecipient", b"x-original-to", b"x-envelope-to", b"envelope-to", b"delivered-to", b"x-rcpt-to"),
+    *(b"x-recipient", b"x-failed-recipients", b"x-apparently-to", b"x-rcpt-address", b"x-mailer-recipient"),
+)
+"""Headers in which senders and providers write who the mail was for."""
+
+MAX_RECIPIENTS: Final = 100
+"""Original-Rcpt-To of one report that are read; RFC 5965 3.2 allows several."""
+
+
+def read(mail: Mail) -> Report | None:
+    """A report with a feedback-report part, or one of the forms that lack it."""
+    if not mail.root.is_multipart:
+        return None
+    content_type = mail.root.content_type.lower() if mail.root.report else b""
+    if b"delivery-status" in content_type:
+        return None
+    part = _feedback_part(mail, is_feedback=b"feedback-report" in content_type)
+    if part is not None:
+        return _report(mail, fields.blocks(part.text()))
+    return _jmrp(mail) or _dmarc_failure(mail)
+
+
+def _feedback_part(mail: Mail, *, is_feedback: bool) -> Part | None:
+    for part in mail.leaves:
+        if part.type == "message/feedback-report":
+            return part if part.report or is_feedback or not mail.is_answer else None
+        if is_feedback and part.type == "text/plain" and _FEEDBACK_LINE.search(part.text(2000)):
+            return part
+    return None
+
+
+def _report(mail: Mail, found: list[Block]) -> Report:
+    block: Block = {}
+    for each in found:
+        block = {**each, **block}
+    feedback_type = block.get("feedback-type", "").split("\n")[0].strip().lower() or "abuse"
+    kind = _TYPES.get(feedback_type, EventType.COMPLAINT)
+    named = [] if kind is EventType.AUTH_FAILURE else _named(block)
+    written = [address for address in named if not _REDACTED.search(address.text)]
+    derived: str | None = None
+    recipients: list[Address | None] = [*written]
+    if not recipients and kind is not EventType.AUTH_FAILURE:
+        recovered, derived = _recovered(mail, block)
+        recipients = [recovered]
+    elif not recipients:
+        recipients = [None]
+    redacted = _theirs(mail, named)
+    arrival = fields.date(block.get("received-date") or block.get("arrival-date") or "")
+    events = tuple(
+        Event(
+            type=kind,
+            recipient=recipient,
+            final_recipient=recipient or redacted,
+            feedback_type=feedback_type,
+            diagnostic=fields.squeezed(mail.human[:600]),
+            remote_mta=fields.untyped(block.get("reporting-mta", "")) or None,
+            reporting_mta=fields.untyped(block.get("reporting-mta", "")) or None,
+            original_message_id=mail.original.message_id if mail.original else None,
+            envelope_id=block.get("original-envelope-id") or None,
+            derived=derived if recipient is not None else None,
+            occurred_at=mail.date or arrival,
+        )
+        for recipient in recipients
+    )
+    return _built(mail, "rfc5965", events, block)
+
+
+def _named(block: Block) -> list[Address]:
+    values = [*block.get("original-rcpt-to", "").split("\n"), *block.get("removal-recipient", "").split("\n")]
+    unique: dict[str, Address] = {}
+    for value in values[:MAX_RECIPIENTS]:
+        if (address := fields.address(value)) is not None:
+            unique.setdefault(address.normal, address)
+    return list(unique.values())
+
+
+def _recovered(mail: Mail, block: Block) -> tuple[Address | None, str | None]:
+    """The recipient of a report that hides it, and where it was found: in falling order of authority."""
+    original = mail.original
+    path = block.get("original-mail-from", "")
+    if found := returnpath.recipient(fields.untyped(path)):
+        return found, "return-path"
+    if original is None:
+        return None, None
+    for name in _RECIPIENT_HEADERS:
+        if name in original.headers and (address := _open(fields.address(original.headers.get(name)))):
+            return address, "x-header"
+    if found := returnpath.recipient(original.headers.get(b"return-path")):
+        return found, "return-path"
+    if found := _in_list_unsubscribe(original):
+        return found, "list-unsubscribe"
+    to = [address for address in original.recipients if _open(address)]
+    return (to[0], "to") if len(to) == 1 else (None, None)
+
+
+def _open(address: Address | None) -> Address | None:
+    return address if address is not None and not _REDACTED.search(address.text) else None
+
+
+def _in_list_unsubscribe(original: Original) -> Address | None:
+    mailto = _UNSUBSCRIBE_TO.search(original.headers.get(b"list-unsubscribe"))
+    return returnpath.recipient(mailto[1]) if mailto else None
+
+
+def _theirs(mail: Mail, named: list[Address]) -> Address | None:
+    """The address as the provider blotted it out: it tells at least whose user complains."""
+    if named:
+        return named[0]
+    if mail.original is not None:
+        to = addresses(mail.original.headers.get(b"to"))
+        return to[0] if to else None
+    return None
+
+
+def _jmrp(mail: Mail) -> Report | None:
+    """Microsoft's Junk Mail Reporting Program attaches the mail and says nothing else."""
+    if not _JMRP_SUBJECT.search(mail.subject):
+        return None
+    original = mail.original
+    if original is None or not (b"x-hmxmroriginalrecipient" in original.headers or _JMRP_SENDER.search(mail.sender)):
+        return None
+    recipient = _open(fields.address(original.headers.get(b"x-hmxmroriginalrecipient")))
+    derived: str | None = None
+    if recipient is None:
+        recipient, derived = _recovered(mail, {})
+    event = Event(
+        type=EventType.COMPLAINT,
+        recipient=recipient,
+        final_recipient=recipient or _theirs(mail, []),
+        feedback_type="abuse",
+        diagnostic=fields.squeezed(mail.subject),
+        original_message_id=original.message_id,
+        derived=derived,
+        occurred_at=mail.date,
+    )
+    return _built(mail, "jmrp", (event,), {})
+
+
+def _dmarc_failure(mail: Mail) -> Report | None:
+    """A DMARC failure report without its feedback part, as Exim writes it: for the operator, about nobody."""
+    if not _DMARC_SUBJECT.search(mail.subject) or mail.is_answer:
+        return None
+    event = Event(
+        type=EventType.AUTH_FAILURE,
+        recipient=None,
+        feedback_type="auth-failure",
+        diagnostic=fields.squeezed(mail.human[:600]),
+        occurred_at=mail.date,
+    )
+    return _built(mail, "dmarc-failure", (event,), {})
+
+
+def _built(mail: Mail, detector: str, events: tuple[Event, ...], extensions: Block) -> Report:
+    return Report(
+        kind=Kind.ARF,
+        detector=detector,
+        events=events,
+        message_id=mail.message_id,
+        reporting_mta=events[0].reporting_mta if events else None,
+        date=mail.date,
+        extensions=extensions,
+        headers=mail.headers,
+        original=mail.original,
+    )

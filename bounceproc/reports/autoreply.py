@@ -1,0 +1,100 @@
+"""Answers that no person wrote: out of office, challenge-response, "address changed" (RFC 3834), and read receipts (RFC 8098)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from bounceproc.event import Event, EventType, Kind
+from bounceproc.reports import fields
+from bounceproc.reports.report import Report
+
+if TYPE_CHECKING:
+    from bounceproc.reports.mail import Mail
+
+_MARKED: Final = (
+    *(b"x-autoreply", b"x-autorespond", b"x-autoresponder", b"x-autoreply-from", b"x-mail-autoreply", b"x-autoreplied"),
+    *(
+        b"x-vacation",
+        b"x-amazon-auto-reply",
+        b"x-ms-exchange-generated-message-source",
+        b"x-auto-reply",
+        b"x-tmda-fingerprint",
+    ),
+)
+"""Headers that only answering machines write. X-Auto-Response-Suppress is none: it asks others not to answer."""
+
+_PRECEDENCE: Final = frozenset({"auto_reply", "auto-reply", "autoreply"})
+
+_SUBJECT: Final = re.compile(
+    r"(?:(?:re|aw|antw?|sv|vs|rv|rif|odp)[ \t]*:[ \t]*)*\W{0,3}(?:"
+    r"out of (?:the )?office|automatic[ -]?(?:reply|response|answer)|auto[ -]?(?:matic )?(?:reply|response|responder|respons|reply)\b|auto:|"
+    r"(?:i am |i'm )?(?:away|on (?:vacation|leave|holiday))\b|vacation\b|away from (?:my|the)|i am (?:currently )?(?:out|away)|absence\b|"
+    r"abwesen|automatische (?:antwort|reactie)|automatisch antwoord|afwezig|nicht im (?:büro|haus)|urlaub\b|"
+    r"réponse automatique|message d.absence|absen(?:ce|t) du bureau|respuesta autom|fuera de (?:la )?oficina|contestación autom|"
+    r"risposta automatica|fuori (?:sede|ufficio)|resposta autom|ausência|automatiskt? svar|autosvar|frånvar|fraværende|"
+    r"automaattinen vastaus|poissaolo|automatyczna odpowied|poza biurem|automatická odpověď|automatikus válasz|răspuns automat|"
+    r"automatiska atbilde|automatinis atsakymas|otomatik yan\u0131t|αυτόματη απάντηση|авто(?:матический )?ответ|нет на работе|"
+    r"自動(?:応答|返信)|不在(?:通知|のお知らせ)|自动(?:回复|答复)|自動回覆|자동 ?(?:회신|응답)|부재중"
+    r")"
+    r"|.{0,200}(?:\((?:automatic|auto)[ -]?(?:response|reply)\)|out of (?:the )?office|automati(?:c|ska|sche) (?:reply|response|atbilde|antwort))",
+    re.IGNORECASE,
+)
+
+
+def read(mail: Mail) -> Report | None:
+    """An answering machine's mail. Comes after every reader of bounces: those say `auto-replied` of themselves, too."""
+    if not _is_automatic(mail) and not _SUBJECT.match(mail.subject[:300]):
+        return None
+    if mail.sender_address is None or b"list-id" in mail.headers or b"list-post" in mail.headers:
+        return None
+    event = Event(
+        type=EventType.AUTO_REPLY,
+        recipient=mail.sender_address,
+        diagnostic=fields.squeezed(mail.human[:600]),
+        original_message_id=_answered(mail),
+        occurred_at=mail.date,
+    )
+    return _built(mail, Kind.AUTO_REPLY, "rfc3834", (event,))
+
+
+def read_receipt(mail: Mail) -> Report | None:
+    """A message disposition notification: somebody's mail program, or the lack of one, speaks; nothing failed."""
+    if mail.root.type != "multipart/report":
+        return None
+    if not any(
+        part.type in ("message/disposition-notification", "message/global-disposition-notification")
+        for part in mail.leaves
+    ):
+        return None
+    return _built(mail, Kind.MDN, "rfc8098", ())
+
+
+def _is_automatic(mail: Mail) -> bool:
+    """RFC 3834 5 (Auto-Submitted), and what was in use before it."""
+    headers = mail.headers
+    submitted = headers.get(b"auto-submitted").lower()
+    if submitted.startswith(("auto-replied", "auto-reply", "vacation")):
+        return True
+    if any(name in headers for name in _MARKED):
+        return True
+    if {headers.get(name).lower() for name in (b"precedence", b"x-precedence", b"preference")} & _PRECEDENCE:
+        return True
+    if (
+        "autoresponder" in headers.get(b"x-post-messageclass").lower()
+        or headers.get(b"delivered-to").lower() == "autoresponder"
+    ):
+        return True
+    # An empty return path on an answer to somebody: a notification (RFC 5321 4.5.5) that reports no failure.
+    return mail.has_null_sender and b"in-reply-to" in headers and not mail.is_from_mail_system
+
+
+def _answered(mail: Mail) -> str | None:
+    value = mail.headers.get(b"in-reply-to")
+    return value.split(None, 1)[0] if value.startswith("<") else None
+
+
+def _built(mail: Mail, kind: Kind, detector: str, events: tuple[Event, ...]) -> Report:
+    return Report(
+        kind=kind, detector=detector, events=events, message_id=mail.message_id, date=mail.date, headers=mail.headers
+    )

@@ -1,0 +1,298 @@
+"""Delivery status notifications: the fields of RFC 3464 and RFC 6533, wherever and however a mail system wrote them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from bounceproc.errors import MalformedReportError
+from bounceproc.event import Event, EventType, Kind
+from bounceproc.reports import delay, fields, prose, returnpath
+from bounceproc.reports.original import cut_at
+from bounceproc.reports.report import Report
+from bounceproc.status import EnhancedStatus, find_reply_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bounceproc.address import Address
+    from bounceproc.reports.fields import Block
+    from bounceproc.reports.mail import Mail
+    from bounceproc.reports.mime import Part
+
+STATUS_TYPES: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
+
+MAX_REPORT: Final = 4 * 1024 * 1024
+"""Octets of a delivery-status part that are read: some ten thousand recipients."""
+
+MAX_GENERIC: Final = 80
+"""Characters of a diagnostic from which on it is taken to say something."""
+
+_ACTIONS: Final = {
+    **dict.fromkeys(("failed", "failure", "fail", "error", "bounced", "rejected", "undeliverable"), EventType.BOUNCE),
+    **dict.fromkeys(("delayed", "delay", "deferred", "warning", "queued"), EventType.DELAY),
+    **dict.fromkeys(("delivered", "relayed", "expanded", "deliverable", "success"), EventType.DELIVERY),
+}
+"""RFC 3464 2.3.3 knows five; OpenSMTPD writes `error`, others whatever they like."""
+
+_RECIPIENT: Final = ("final-recipient", "original-recipient", "x-actual-recipient")
+_PER_RECIPIENT: Final = ("action", "status", "diagnostic-code")
+_FIELD_LINE: Final = re.compile(
+    r"^[ \t]{0,8}(?:final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WORD: Final = re.compile(r"[a-z]+")
+_GENERIC: Final = re.compile(
+    r"(?:[245]\d\d[ -]?)?(?:[245]\.\d{1,3}\.\d{1,3}[ :-]*)?(?:\(?(?:unknown|other|undefined)?[ ]?(?:mail system|status|error|failure)?\)?|"
+    r"service unavailable|(?:(?:message|mail) )?(?:was )?(?:rejected|refused|denied)|delivery (?:failed|error)|failed|permanent (?:failure|error)|"
+    r"unable to deliver|recipient (?:address )?rejected|transaction failed|requested action not taken|-?\d{1,5}|"
+    r"status|temporary failure|user or domain|this message|error)[.:;]?",
+    re.IGNORECASE,
+)
+"""Diagnostics that say no more than that it failed: what the notice tells people is then the better text."""
+
+
+def read(mail: Mail) -> Report | None:
+    """A notification with a delivery-status part.
+
+    Raises:
+        MalformedReportError: it has one, and neither it nor the text names anybody.
+
+    """
+    if not mail.root.is_multipart and mail.root.type not in STATUS_TYPES:
+        return None
+    part = _status_part(mail)
+    if part is None or (not mail.is_notice and (mail.is_answer or not part.report)):
+        return None  # somebody forwards a report, its parts attached
+    report = _report(mail, part.text(MAX_REPORT), "rfc6533" if "global" in part.type else "rfc3464")
+    if report.events:
+        return report
+    return prose.read(mail) or _unnamed(mail, report)
+
+
+def read_loose(mail: Mail) -> Report | None:
+    """A notice that has the fields of RFC 3464 somewhere in its text, or in a whole notification wrapped into its text."""
+    if not mail.is_notice:
+        return None
+    text = mail.texts if mail.root.is_multipart else mail.human
+    if "final-recipient" not in text.lower():
+        return None
+    for candidate in (mail.notice,) if mail.is_answer else (text[: cut_at(text)], text):
+        if len(_FIELD_LINE.findall(candidate)) > 1:  # one field alone may be a sentence
+            report = _report(mail, "\n".join(_unindented(candidate)), "rfc3464-text")
+            if report.events:
+                return report
+    return None
+
+
+def read_nested(mail: Mail) -> Report | None:
+    """A notification that a gateway wrapped into a notice of its own which names nobody."""
+    if not mail.is_from_mail_system or not mail.root.is_multipart:
+        return None
+    for part in mail.leaves:
+        if part.type == "message/rfc822":
+            inner = mail.inside(part)
+            if inner.root.report and (status := _status_part(inner)) is not None:
+                report = _report(inner, status.text(MAX_REPORT), "rfc3464-nested")
+                return replace(report, message_id=mail.message_id, headers=mail.headers) if report.events else None
+    return None
+
+
+def _unindented(text: str) -> list[str]:
+    """The lines of a text, those with fields from their beginning: an indented field is no continuation."""
+    return [line.strip() if _FIELD_LINE.match(line) else line for line in text.split("\n")]
+
+
+def _status_part(mail: Mail) -> Part | None:
+    """The part with the fields. Some gateways type it text/plain, some lose the type."""
+    for part in mail.leaves:
+        if part.type in STATUS_TYPES:
+            return part
+    for part in mail.leaves:
+        if part.report and part.type in ("text/plain", "application/octet-stream", "message/report"):
+            head = part.octets(2000).decode("latin-1")
+            if len(_FIELD_LINE.findall(head)) > 1:
+                return part
+    return None
+
+
+def grouped(text: str) -> tuple[Block, list[Block]]:
+    """The per-message fields (RFC 3464 2.2) and the groups of per-recipient fields (2.3).
+
+    Some systems write no blank line between the two, some a blank line in the middle of a group.
+    """
+    message: Block = {}
+    groups: list[Block] = []
+    for block in fields.blocks(text):
+        if any(name in block for name in _RECIPIENT):
+            groups.append(block)
+        elif groups and "action" not in groups[-1] and any(name in block for name in _PER_RECIPIENT):
+            groups[-1].update({name: value for name, value in block.items() if name not in groups[-1]})
+        elif not groups:
+            message.update(block)
+    return message, groups
+
+
+def _picked(block: Block, names: tuple[str, ...]) -> Block:
+    return {name: block[name] for name in names if name in block}
+
+
+def _report(mail: Mail, text: str, detector: str) -> Report:
+    message, groups = grouped(text)
+    if groups and "action" not in groups[0] and "status" not in groups[0] and len(groups) == 1:
+        groups[0] = {**_picked(message, _PER_RECIPIENT), **groups[0]}
+    reporting_mta = _mta(message.get("reporting-mta") or (groups[0].get("reporting-mta", "") if groups else ""))
+    reader = _Reader(mail, reporting_mta, fields.untyped(message.get("original-envelope-id", "")) or None)
+    events = _each_once(reader.event(group) for group in groups)
+    return Report(
+        kind=Kind.DSN,
+        detector=detector,
+        events=events,
+        message_id=mail.message_id,
+        reporting_mta=reporting_mta,
+        date=mail.date,
+        extensions={name: value for name, value in message.items() if name.startswith("x-")},
+        headers=mail.headers,
+        original=mail.original,
+    )
+
+
+def _each_once(events: Iterable[Event | None]) -> tuple[Event, ...]:
+    """The events that could be read; what a report says twice of one address is said once."""
+    unique: dict[tuple[str, EventType], Event] = {}
+    for event in events:
+        if event is not None and event.recipient is not None:
+            unique.setdefault((event.recipient.normal, event.type), event)
+    return tuple(unique.values())
+
+
+class _Reader:
+    """What all recipients of one notification have in common."""
+
+    def __init__(self, mail: Mail, reporting_mta: str | None, envelope_id: str | None) -> None:
+        self.mail = mail
+        self.reporting_mta = reporting_mta
+        self.envelope_id = envelope_id
+        self._reasons: prose.Reasons | None = None
+        self.original_message_id = mail.original.message_id if mail.original else None
+
+    def event(self, group: Block) -> Event | None:
+        """The event of one group; None where its address cannot be read."""
+        recipient, final = _recipients(group)
+        if recipient is None:
+            return None
+        diagnostic = fields.squeezed(fields.untyped(group.get("diagnostic-code", "")))
+        status = EnhancedStatus.find(group.get("status", ""))
+        if len(diagnostic) < MAX_GENERIC and _GENERIC.fullmatch(diagnostic):
+            diagnostic = self._told(recipient, final, diagnostic)
+        if status is None or (status.subject == 0 and status.detail == 0):
+            status = _preferred(EnhancedStatus.find(diagnostic), status)
+        action = _WORD.match(group.get("action", "").strip().lower())
+        occurred = group.get("last-attempt-date")
+        return Event(
+            type=self._type(action[0] if action else None, status),
+            recipient=recipient,
+            final_recipient=final,
+            action=action[0] if action else None,
+            status=status,
+            smtp_code=find_reply_code(diagnostic),
+            diagnostic=diagnostic,
+            remote_mta=_mta(group.get("remote-mta", "")),
+            reporting_mta=self.reporting_mta,
+            original_message_id=self.original_message_id,
+            envelope_id=self.envelope_id,
+            occurred_at=(fields.date(occurred) if occurred else None) or self.mail.date,
+        )
+
+    def _type(self, action: str | None, status: EnhancedStatus | None) -> EventType:
+        """The action decides, without one the status.
+
+        A notice that says that it only warns is a delay whatever its action, unless its status is final, too.
+        """
+        known = _ACTIONS.get(action or "")
+        if known is None:
+            known = EventType.DELIVERY if status is not None and status.is_success else EventType.BOUNCE
+        if known is not EventType.BOUNCE:
+            return known
+        is_final = action == "failed" and status is not None and status.is_permanent
+        warns = delay.says_so_in_subject(self.mail) if is_final else delay.is_warning(self.mail)
+        return EventType.DELAY if warns else known
+
+    def _told(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
+        """The reason that the notice gives to people, where the fields have no better one."""
+        if self._reasons is None:
+            self._reasons = prose.Reasons(self.mail)
+        said = self._reasons.of(recipient, final)
+        if not said or said in diagnostic:
+            return diagnostic
+        if not diagnostic or diagnostic in said or prose.CODED.search(said):
+            return said
+        return fields.squeezed(f"{diagnostic} {said}")
+
+
+def _preferred(found: EnhancedStatus | None, field: EnhancedStatus | None) -> EnhancedStatus | None:
+    """The code of the reply where the field says no more than 5.0.0, and both agree on the class."""
+    if found is None or (field is not None and found.class_ != field.class_):
+        return field
+    return found
+
+
+def _recipients(group: Block) -> tuple[Address | None, Address | None]:
+    """The address sent to (Original-Recipient where there is one), and the one delivered to."""
+    final_value = group.get("final-recipient", "")
+    final = fields.address(final_value)
+    if final is None and "x-actual-recipient" in group:
+        final = fields.address(group["x-actual-recipient"])
+    value = group.get("original-recipient", "")
+    if not value or (final is not None and _bare(value) == _bare(final_value)):
+        return final, final
+    original = fields.xtext_decoded(fields.address(value), value, final)
+    return original or final, final or original
+
+
+def _bare(value: str) -> str:
+    """An address field without its type, whose spelling differs from field to field."""
+    return (value.partition(";")[2] or value).strip()
+
+
+def _mta(value: str) -> str | None:
+    """A host name out of a typed mta-name (RFC 3464 2.1.2), without comments."""
+    kind, semicolon, name = value.partition(";")
+    words = (name if semicolon and "." not in kind else value).split(None, 1)
+    return words[0].strip("<>()")[:255] or None if words else None
+
+
+def _unnamed(mail: Mail, report: Report) -> Report:
+    """A report whose fields name nobody: the return path it came to or the one To of the returned copy, marked as derived."""
+    named = returnpath.recipient(mail.headers.get(b"to"))
+    derived = "return-path"
+    if named is None and mail.original is not None and len(mail.original.recipients) == 1:
+        named, derived = mail.original.recipients[0], "to"
+    if named is None:
+        raise MalformedReportError(
+            "A delivery report names no recipient that can be read", "Look at the message: the fields may be cut off."
+        )
+    diagnostic = prose.Reasons(mail).of(named, None)
+    event = Event(
+        type=EventType.DELAY if delay.is_warning(mail) else EventType.BOUNCE,
+        recipient=named,
+        diagnostic=diagnostic,
+        status=EnhancedStatus.find(diagnostic),
+        smtp_code=find_reply_code(diagnostic),
+        reporting_mta=report.reporting_mta,
+        original_message_id=mail.original.message_id if mail.original else None,
+        derived=derived,
+        occurred_at=mail.date,
+    )
+    return Report(
+        kind=Kind.DSN,
+        detector=report.detector,
+        events=(event,),
+        message_id=mail.message_id,
+        reporting_mta=report.reporting_mta,
+        date=mail.date,
+        extensions=report.extensions,
+        headers=mail.headers,
+        original=mail.original,
+    )

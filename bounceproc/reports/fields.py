@@ -1,0 +1,175 @@
+"""What stands in report fields: blocks of `Name: value`, typed values, addresses, dates (RFC 3464 2.1, RFC 5965 3)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from bounceproc.address import Address
+from bounceproc.errors import InvalidAddressError
+from bounceproc.reports.decode import words_decoded
+
+MAX_FIELDS: Final = 10_000
+"""Lines of one report that are read: those on a thousand recipients, more than any queue puts into one message."""
+
+MAX_VALUE: Final = 16 * 1024
+"""Characters of one field, its repetitions included, beyond which no more are added."""
+
+MAX_DIAGNOSTIC: Final = 2000
+"""Characters of a diagnostic that are kept: enough for the longest reply of RFC 5321 and its links."""
+
+_TYPED: Final = re.compile(r"[ \t]*[A-Za-z][A-Za-z0-9_/-]{0,40}[ \t]*;[ \t]*")
+_ROUTE: Final = re.compile(r"@[^:@\s]{1,255}:")
+_IN_ANGLES: Final = re.compile(r"<([^<>\n]{1,400})>")
+_BARE: Final = re.compile(r"(?:\"[^\"\n]{1,200}\"|[^\s<>()\[\],;:\"|]{1,200})@[^\s<>(),;:\"|]{1,255}")
+_HEXCHAR: Final = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
+_XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+_MONTHS: Final = {
+    name: number
+    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)  # noqa: SIM905 - reads as a calendar
+}
+_UTC: Final = frozenset({"GMT", "UTC", "UT", "Z", "+0000", "-0000"})
+
+Block = dict[str, str]
+"""Fields by lower-case name; a repeated field has its values joined with a line feed."""
+
+
+def blocks(text: str) -> list[Block]:
+    """The fields of a report, one dictionary for each group between blank lines.
+
+    Names lose the white space round them, folded values are joined with one space, lines that are no field are passed
+    over. A second Final-Recipient or Original-Recipient opens a new group: some systems forget the blank line.
+    """
+    found: list[Block] = []
+    block: Block = {}
+    name = ""
+    for line in text.split("\n", MAX_FIELDS)[:MAX_FIELDS]:
+        if line[:1] in " \t":
+            if name and (more := line.strip()) and len(block[name]) < MAX_VALUE:
+                block[name] = f"{block[name]} {more}"
+            elif not line.strip() and block:
+                found.append(block)
+                block, name = {}, ""
+            continue
+        head, colon, value = line.partition(":")
+        name = head.rstrip().lower() if colon else ""
+        if not name or " " in name:
+            name = ""
+            continue
+        if name in block:
+            if name in ("final-recipient", "original-recipient"):
+                found.append(block)
+                block = {}
+            else:
+                value = f"{block[name]}\n{value.strip()}" if len(block[name]) < MAX_VALUE else block[name]
+        block[name] = value.strip()
+    if block:
+        found.append(block)
+    return found
+
+
+def untyped(value: str) -> str:
+    """A typed value (`rfc822; user@example.com`, `smtp; 550 No`) without its type, for those who write one."""
+    found = _TYPED.match(value)
+    return value[found.end() :].strip() if found else value.strip()
+
+
+def squeezed(text: str) -> str:
+    """A diagnostic for the record: encoded words decoded, white space squeezed, control characters and length cut."""
+    text = " ".join(words_decoded(text[: MAX_DIAGNOSTIC * 4]).split())
+    if not text.isprintable():
+        text = _CONTROL.sub("", text)
+    return text[:MAX_DIAGNOSTIC]
+
+
+def address(value: str) -> Address | None:
+    """The address in a field or a header, or None: type, name, comment, brackets and source route are taken off."""
+    text = value.partition(";")[2] if _TYPED.match(value) else value
+    text = text.strip()
+    if "\\x{" in text or ("=?" in text and ("@" not in text or "<" in text)):
+        text = _internationalised(text)
+    if "<" in text and (angled := _IN_ANGLES.search(text)):
+        text = angled[1].strip()
+    if text[:1] == "@" and (route := _ROUTE.match(text)):
+        text = text[route.end() :]
+    return parsed(text) or _searched(text)
+
+
+def _internationalised(text: str) -> str:
+    r"""RFC 6533 3: utf-8-addr-xtext writes a character as `\x{HEX}`; others write an encoded word."""
+    decoded = _HEXCHAR.sub(lambda found: chr(min(int(found[1], 16), 0x10FFFF)), text)
+    return words_decoded(decoded)
+
+
+def parsed(text: str) -> Address | None:
+    """The address that the text is, or None. Quotes round the whole of it are a mail system's decoration."""
+    text = text.strip(" \t\n'")
+    if text[:1] == '"' and text[-1:] == '"':
+        text = text[1:-1]
+    text = text.rstrip(".,;:")
+    if "@" not in text or _CONTROL.search(text):
+        return None
+    try:
+        return Address.parse(text)
+    except InvalidAddressError:
+        return None
+
+
+def _searched(text: str) -> Address | None:
+    if "@" not in text or text.startswith("|"):
+        return None
+    found = _BARE.search(text[:2000])
+    return parsed(found[0]) if found else None
+
+
+def xtext_decoded(written: Address | None, value: str, final: Address | None) -> Address | None:
+    """An Original-Recipient that a mail system copied from ORCPT without decoding it (RFC 3461 4): `user+2Btag@...`.
+
+    A plus sign is common in addresses, so it is decoded only where nothing else makes sense of the value.
+    """
+    if "+" not in value or not _XTEXT.search(value):
+        return written
+    decoded = address(_XTEXT.sub(lambda found: chr(int(found[1], 16)), value))
+    if written is None or (decoded is not None and decoded == final):
+        return decoded
+    return written
+
+
+def date(value: str) -> datetime | None:
+    """A date of RFC 5322 in UTC, None where it cannot be read. A missing zone is taken for UTC."""
+    words = value.replace(",", " ").split(None, 6)
+    try:
+        if words and words[0][:1].isalpha():
+            del words[0]
+        day, month, year, clock = words[:4]
+        zone = words[4] if len(words) > 4 else "GMT"
+        hour, minute, second = clock.split(":") if clock.count(":") > 1 else (*clock.split(":"), "0")
+        if len(year) != 4 or not (zone[0] in "+-" or zone in _UTC):
+            return _other_date(value)
+        moment = datetime(
+            int(year), _MONTHS[month[:3].lower()], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC
+        )
+        return moment if zone in _UTC else moment - _shift(zone)
+    except (ValueError, KeyError, IndexError, OverflowError):
+        return _other_date(value)
+
+
+@lru_cache(maxsize=128)
+def _shift(zone: str) -> timedelta:
+    shift = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
+    return -shift if zone[0] == "-" else shift
+
+
+def _other_date(value: str) -> datetime | None:
+    """Two-digit years, named zones, odd orders: what the standard library makes of them."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - brings sockets along, and few dates need it
+
+    try:
+        moment = parsedate_to_datetime(value[:100])
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

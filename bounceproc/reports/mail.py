@@ -1,0 +1,208 @@
+"""One message as the readers see it: its header, its parts by role, and whether a mail system or a person wrote it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+
+from bounceproc.reports import fields
+from bounceproc.reports.mime import MAX_TEXT, Part, parse
+from bounceproc.reports.original import Original, cut_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from bounceproc.address import Address
+    from bounceproc.reports.mime import Headers
+
+RETURNED_TYPES: Final = frozenset(
+    {
+        *("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"),
+        *("text/rfc822-header", "message/rfc822-headers", "text/rfc822", "message/partial"),
+    }
+)
+"""Types under which a copy of our mail, or its header, comes back (RFC 3462, RFC 6533); the last four are misspellings."""
+
+_MACHINE_LOCAL: Final = re.compile(
+    r"(?:mailer[-_. ]?daemon|mail[-_.]?daemon|mdaemon|post_?master|postmaster[\w.+-]*|mail\.delivery\.(?:sub)?system|"
+    r"mail[-_.]?system|mail[-_.]?deliver\w*|delivery[-_.]?\w*|bounces?|ndr|dsn|smtpd?|mta|inetgw\d*|microsoftexchange\w+)"
+)
+_MACHINE_NAME: Final = re.compile(
+    r"(?:mail(?:er)?[ -]?(?:delivery|deliver|daemon|administrator|system)|delivery (?:sub)?system|system administrator|"
+    r"post ?master|ndr administrator|systemadministrator|administrateur syst|administrador del sistema|microsoft outlook\b)",
+    re.IGNORECASE,
+)
+_ROBOT: Final = re.compile(
+    r"(?:no-?_?reply|do-?_?not-?_?reply|noresponse|root|daemon|system|robot|server|admin|administrator|list|mailman|majordomo|fml)\b.*|"
+    r".*[-_.](?:admin|owner|request|robot|daemon|no-?reply|system)"
+)
+_QUOTED: Final = re.compile(r"\n[ \t]*>|wrote:[ \t]*\n|\n_{10,}[ \t]*\n|\n(?:From|Von|De): ")
+_ANSWERED: Final = re.compile(
+    r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:re|fwd?|aw|wg|antw?|sv|vs|tr|rv|rif|i|enc|odp|doorst|ref)(?:\[\d+\])?[ \t]*:",
+    re.IGNORECASE,
+)
+_BOUNCE_SUBJECT: Final = re.compile(
+    r"undeliver(?:ed|able)|returned mail|returning (?:message|mail)|return(?:ed)? to sender|failure notice|failure delivery|"
+    r"deliver[yi]\w*[ -]+(?:\w+[ -]+)?(?:fail|problem|report|error|delay|abort|warning|status|notification)|(?:mail|message)[ -]+"
+    r"(?:system )?(?:error|failure|problem|delayed|delivery (?:warning|failed|failure))|(?:mail|message|e-?mail)\w* (?:has )?(?:could|can) ?not be "
+    r"(?:delivered|sent)|not (?:be )?(?:delivered|deliverable)|non[ -]?(?:delivery|deliverable|remis)|unzustellbar|nicht zugestellt|"
+    r"(?:delivery|mail|message)[ :-]+fail(?:ed|ure)|fail(?:ed|ure)[ :-]+(?:delivery|mail|to deliver)|permanent delivery|mail failed|"
+    r"warning[: -]+(?:message|could not)|no (?:se ha )?(?:podido )?entreg|no entregado|non distribu|non rem|non recapit|mancato recapito|"
+    r"onbestelbaar|niet bezorgd|ej levererat|olevererbart|kunne ikke leveres|toimitta|niedostarcz|nie mo\w+ dostarcz|"
+    r"не доставлено|недоставл|невозможно доставить|error sending your mail|problem delivering|"
+    r"配信不能|配信でき|送信でき|エラーメール|メールエラー|エラー通知|退信|退件|無法傳遞|无法投递|未传递|系统退信|전송 실패|배달되지|"
+    r"message you sent blocked|mail delivery|delivery has failed|loop (?:alert|back warning)|not member article|postmaster notify|error[- ]?message",
+    re.IGNORECASE,
+)
+_BOUNCE_AT_END: Final = re.compile(r"\((?:delivery failed|undeliverable|undelivered)\)[ \t]*$", re.IGNORECASE)
+"""Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
+
+
+T = TypeVar("T")
+
+
+class lazy(Generic[T]):  # noqa: N801 - reads as a decorator, like property
+    """An attribute computed when first asked for. `functools.cached_property` takes a lock on every first access."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> lazy[T]: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> T: ...
+    def __get__(self, owner: object | None, kind: type) -> lazy[T] | T:
+        if owner is None:
+            return self
+        value = owner.__dict__[self._name] = self._compute(owner)
+        return value
+
+
+class Mail:
+    """A message, read when asked for."""
+
+    def __init__(self, root: Part) -> None:
+        self.root = root
+        self.headers: Headers = root.headers
+
+    @classmethod
+    def parse(cls, message: bytes) -> Mail:
+        """Read a message from its octets. Never fails: anything is a message with some text."""
+        return cls(parse(message))
+
+    @classmethod
+    def inside(cls, part: Part) -> Mail:
+        """The message that a message/rfc822 part carries."""
+        return cls(Part(part.data, part.body, part.end, part.depth + 1))
+
+    @lazy
+    def leaves(self) -> list[Part]:
+        """The parts that are no multiparts, attached messages unopened."""
+        return self.root.leaves()
+
+    @lazy
+    def subject(self) -> str:
+        return self.headers.get(b"subject")
+
+    @lazy
+    def sender(self) -> str:
+        """From as it stands, decoded."""
+        return self.headers.get(b"from")
+
+    @lazy
+    def sender_address(self) -> Address | None:
+        return fields.address(self.sender)
+
+    @lazy
+    def message_id(self) -> str | None:
+        return self.headers.get(b"message-id") or None
+
+    @lazy
+    def date(self) -> datetime | None:
+        return fields.date(self.headers.get(b"date"))
+
+    @lazy
+    def human(self) -> str:
+        """What the notice says to people: its first text, where that is empty the next one."""
+        for part in self.leaves:
+            if part.type in ("text/plain", "text/html") or part is self.root:
+                text = part.text()
+                if text.strip():
+                    return text
+        return ""
+
+    @lazy
+    def texts(self) -> str:
+        """All texts of the notice, one after the other, no more than `MAX_TEXT` of each."""
+        if not self.root.is_multipart:
+            return self.human
+        found: list[str] = []
+        size = 0
+        for part in self.leaves:
+            if (part.type in ("text/plain", "text/html") or part is self.root) and size < MAX_TEXT:
+                found.append(part.text())
+                size += len(found[-1])
+        return "\n".join(found)
+
+    @lazy
+    def notice(self) -> str:
+        """The words of the mail system itself: `human` without the copy of the returned mail behind it."""
+        words = self.human[: cut_at(self.human)]
+        if self.is_answer and self._has_thread and (quoted := _QUOTED.search(words)):
+            return words[: quoted.start()]
+        return words
+
+    @lazy
+    def original(self) -> Original | None:
+        """The copy of our own mail, attached or quoted at the end of the notice."""
+        for part in self.leaves:
+            if part.type in RETURNED_TYPES:
+                return Original.in_part(part)
+        if not self.root.is_multipart:
+            return Original.in_text(self.human, len(self.notice))
+        return Original.in_text(self.texts, cut_at(self.texts))
+
+    @lazy
+    def is_answer(self) -> bool:
+        """Whether the subject begins with a person's `Re:` or `Fwd:`."""
+        return bool(_ANSWERED.match(self.subject))
+
+    @lazy
+    def has_null_sender(self) -> bool:
+        """Whether it came with the empty return path that RFC 5321 6.1 asks of a notification."""
+        path = self.headers.get(b"return-path").strip()
+        return path == "<>" or self.sender.rstrip().endswith("<>")
+
+    @lazy
+    def is_from_mail_system(self) -> bool:
+        """Whether the sender calls itself a mail system."""
+        address = self.sender_address
+        local = address.local if address else self.sender.strip("<> ").lower()
+        if _MACHINE_LOCAL.fullmatch(local) or _MACHINE_NAME.search(self.sender[:200]):
+            return True
+        path = self.headers.get(b"return-path").strip("<> \t").lower().partition("@")[0]
+        return path in ("mailer-daemon", "postmaster")
+
+    @lazy
+    def is_notice(self) -> bool:
+        """Whether a mail system wrote this: a person who answers, quotes or forwards a bounce is not one."""
+        if b"x-failed-recipients" in self.headers:
+            return True
+        if self.is_from_mail_system:
+            return True
+        if self.is_answer:
+            return bool(_BOUNCE_AT_END.search(self.subject[-100:]))
+        return self.has_null_sender or (self._is_from_robot and bool(_BOUNCE_SUBJECT.search(self.subject[:300])))
+
+    @lazy
+    def _has_thread(self) -> bool:
+        """Whether it belongs to a conversation: postmasters are people, too, and answer mail with the bounce quoted."""
+        return b"in-reply-to" in self.headers or b"references" in self.headers
+
+    @lazy
+    def _is_from_robot(self) -> bool:
+        """Whether nobody reads what is sent to its sender."""
+        return self.sender_address is not None and _ROBOT.fullmatch(self.sender_address.local) is not None

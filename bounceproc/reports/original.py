@@ -1,0 +1,100 @@
+"""What the returned copy of our own mail still tells: Message-ID, To, Return-Path, List-Id, X- headers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bounceproc.reports.fields import address
+from bounceproc.reports.mime import MAX_HEADER, Headers, split
+
+if TYPE_CHECKING:
+    from bounceproc.address import Address
+    from bounceproc.reports.mime import Part
+
+_MARK: Final = re.compile(
+    r"\n[ \t>|*=-]{0,80}(?:"
+    r"(?:below this line|enclosed|attachment|included|this|below) is a copy of (?:the|your)|a copy of the (?:original )?message|"
+    r"(?:the )?headers? of the original message|original message(?: (?:headers?|follows?|body|text|is))?[^a-z\n]*(?:\n|$)|unsent message follows|message headers? follows?|"
+    r"message text follows|original message headers?|returned message|original mail info|the first \d+ lines of your original|"
+    r"message header follows|copy of the original message|the original message (?:header|follows|is (?:attached|below))|"
+    r"message contents follow|ursprüngliche nachricht|oorspronkelijke berichtkop|en-têtes (?:du|de) message|encabezados? d\w+ mensaje|"
+    r"intestazioni (?:del )?messaggio|ursprungliga brevhuvud|cabeçalhos? da mensagem|исходные заголовки|元のメッセージ|原始邮件|原郵件|"
+    r"the text of your message|here is your message|your message follows|begin (?:returned|original) message"
+    r"|(?:received|return-path|x-received|dkim-signature):[ \t]?\S)"
+)
+"""The line, in lower case, from which on a notice quotes our own mail."""
+_FIELD: Final = re.compile(r"^([ \t]{0,8})([!-9;-~]{1,80}):", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The header of a returned mail."""
+
+    headers: Headers
+
+    @classmethod
+    def in_part(cls, part: Part) -> Original:
+        """Read a message/rfc822 or text/rfc822-headers part; one in base64 or quoted-printable too (RFC 6533 allows it)."""
+        encoding = part.headers.raw(b"content-transfer-encoding")
+        if encoding and encoding.strip().lower() in (b"base64", b"quoted-printable"):
+            octets = part.octets(MAX_HEADER)
+            return cls(Headers(split(octets, 0, len(octets))[0]))
+        start = part.body
+        while part.data[start : start + 1] == b"\n" and start < part.end:
+            start += 1
+        stop = part.data.find(b"\n\n", start, min(part.end, start + MAX_HEADER))
+        return cls(Headers(b"\n%b\n" % part.data[start : stop if stop >= 0 else min(part.end, start + MAX_HEADER)]))
+
+    @classmethod
+    def in_text(cls, text: str, cut: int) -> Original | None:
+        """Read the copy that older systems write behind their notice, from `cut` on; None where there is none."""
+        if cut >= len(text):
+            return None
+        rest = text[cut : cut + MAX_HEADER]
+        first = _FIELD.search(rest)
+        if first is None:
+            return None
+        indent = first[1]
+        block = rest[first.start() :].partition("\n\n")[0]
+        if indent:
+            block = "\n".join(line.removeprefix(indent) for line in block.split("\n"))
+        octets = block.encode("utf-8", "replace")
+        return cls(Headers(split(octets, 0, len(octets))[0]))
+
+    @property
+    def message_id(self) -> str | None:
+        """Message-ID as it stands, in angle brackets."""
+        value = self.headers.get(b"message-id")
+        if not value:
+            return None
+        return value if value.startswith("<") else f"<{value.strip('<> ')}>"
+
+    @property
+    def recipients(self) -> list[Address]:
+        """The addresses of To, and of Cc where To has none."""
+        for name in (b"to", b"cc"):
+            if found := addresses(self.headers.get(name)):
+                return found
+        return []
+
+
+def addresses(value: str) -> list[Address]:
+    """The addresses of a To or Cc, in order."""
+    if "," not in value:
+        only = address(value)
+        return [only] if only else []
+    return [found for piece in value.split(",")[:100] if "@" in piece and (found := address(piece)) is not None]
+
+
+def cut_at(text: str) -> int:
+    """Where in a notice the copy of the returned mail begins; the text's length where there is none."""
+    found = _MARK.search("\n" + _lowered(text))
+    return found.start() if found else len(text)
+
+
+def _lowered(text: str) -> str:
+    """The text in lower case, as long as before: a few letters of the world become two when lowered."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(char.lower() if char.isascii() else char for char in text)

@@ -1,0 +1,403 @@
+"""Notices that say in prose what failed: formats described as data in `prose_formats.toml`, and flufl.bounce last."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from bounceproc.event import Event, EventType, Kind, Trust
+from bounceproc.reports import delay, fields
+from bounceproc.reports.original import addresses
+from bounceproc.reports.report import Report
+from bounceproc.status import EnhancedStatus, find_reply_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bounceproc.address import Address
+    from bounceproc.reports.mail import Mail
+
+MAX_RECIPIENTS: Final = 1000
+"""Recipients of one notice in prose that are read. Older systems give up on lists of a few hundred."""
+
+MAX_TOLD: Final = 1000
+"""Characters of a notice that stand for a reason that nobody put into a line of its own."""
+
+MAX_MARKED: Final = 8000
+"""Characters of a notice in which marks and quoted replies are looked for: they stand at the top."""
+
+MAX_DIALOGUE: Final = 16_000
+"""Characters of an SMTP dialogue that are read."""
+
+SHORT: Final = 60
+"""Characters below which a reason is only the beginning of one, and the paragraph behind it belongs to it."""
+
+MAX_FLUFL: Final = 64 * 1024
+"""Octets of a message that flufl.bounce gets to see."""
+
+MAX_FLUFL_LINES: Final = 1000
+"""Lines of them; each line costs it some ten microseconds."""
+
+MAX_FLUFL_LINE: Final = 400
+"""Octets of one line of them: one of its patterns takes the square of a line's length."""
+
+MAX_FLUFL_PARTS: Final = 20
+"""Multiparts in them: the email package takes the square of their number."""
+
+_ADDRESS: Final = r"(?:\"[^\"\n]{1,128}\"|[^\s<>()\[\],;:\"'|`]{1,200})@[^\s<>()\[\],;:\"'|`]{1,255}"
+_LINE: Final = r"^[ \t>*|]*[\"<]?@TO@[\">]?(?:[ \t]*<mailto:[^>\n]*>)?(?=[ \t]*$|[ \t]*[:\[(]|[ \t]+\S|\.\.\.)"
+_BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
+_PLACEHOLDER: Final = re.compile(r"@(TO|FROM)(\d?)@")
+CODED: Final = re.compile(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
+"""A reply code or an enhanced status code: a text with one is somebody's reply."""
+_REPLY: Final = re.compile(r"[ \t>]*<<<[ \t]*(.*)")
+_QUOTED_REPLY: Final = re.compile(
+    r"^.{0,200}?(?<![\d.])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{4,}(?:\n(?![ \t]*\n).+){0,6})", re.MULTILINE
+)
+_TRANSCRIPT: Final = re.compile(r"Transcript of (?:the )?session follows[^\n]*\n", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ProseFormat:
+    """How one mail system writes its notices. The fields are those of `prose_formats.toml`."""
+
+    id: str
+    marks: tuple[str, ...]
+    recipient: re.Pattern[str]
+    begin: re.Pattern[str] | None = None
+    end: re.Pattern[str] | None = None
+    reason: re.Pattern[str] | None = None
+    otherwise: re.Pattern[str] | None = None
+    transcript: re.Pattern[str] | None = None
+    original_to: bool = False
+    trust: Trust = Trust.REPORTED
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> ProseFormat:
+        """One `[[format]]` of the file."""
+        patterns = {
+            name: _compiled(table[name])
+            for name in ("begin", "end", "reason", "otherwise", "transcript")
+            if name in table
+        }
+        return cls(
+            id=table["id"],
+            marks=tuple(table["marks"]),
+            recipient=_compiled(table.get("recipient", _LINE)),
+            original_to=table.get("original_to", False),
+            trust=Trust(table.get("trust", Trust.REPORTED)),
+            **patterns,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One recipient that a notice names."""
+
+    recipient: Address
+    final: Address
+    why: str
+    derived: str | None = None
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    named = _PLACEHOLDER.sub(lambda found: f"(?P<{found[1].lower()}{found[2]}>{_ADDRESS})", pattern)
+    return re.compile(named, re.MULTILINE | re.IGNORECASE)
+
+
+@cache
+def formats() -> tuple[ProseFormat, ...]:
+    """The described formats in the order of the file."""
+    text = files("bounceproc.reports").joinpath("prose_formats.toml").read_text("utf-8")
+    return tuple(ProseFormat.from_table(table) for table in tomllib.loads(text)["format"])
+
+
+@cache
+def marks(trust: Trust) -> tuple[tuple[str, ProseFormat], ...]:
+    """The marks of all formats of this trust, in the order of the file."""
+    return tuple((mark, form) for form in formats() if form.trust is trust for mark in form.marks)
+
+
+def read(mail: Mail) -> Report | None:
+    """A notice in a described format, or one whose X-Failed-Recipients names the addresses."""
+    if not mail.is_notice:
+        return None
+    for form, found in _matches(mail, Trust.REPORTED):
+        return _report(mail, form.id, found, form.trust)
+    listed = addresses(mail.headers.get(b"x-failed-recipients"))
+    if not listed:
+        return None
+    told = _told(mail.notice)
+    return _report(mail, "x-failed-recipients", [Named(each, each, told) for each in listed], Trust.REPORTED)
+
+
+def read_sentence(mail: Mail) -> Report | None:
+    """A notice with a sentence that many systems might write: a guess, and marked as one."""
+    if not mail.is_notice:
+        return None
+    for form, found in _matches(mail, Trust.HEURISTIC):
+        return _report(mail, form.id, found, form.trust)
+    return None
+
+
+def _matches(mail: Mail, trust: Trust) -> Iterable[tuple[ProseFormat, list[Named]]]:
+    """The formats of this trust that a notice is in, with those it names.
+
+    The sender's address, ours, is named only in passing.
+    """
+    text = mail.notice
+    squeezed = _one_line(text[:MAX_MARKED].lower())
+    ours = mail.headers.get(b"to").lower()
+    tried: ProseFormat | None = None
+    for mark, form in marks(trust):
+        if mark in squeezed and form is not tried:
+            tried = form
+            if found := _named(form, text):
+                yield form, _without(found, ours)
+            elif form.original_to and (found := _in_original(mail, form)):
+                yield form, found
+
+
+def _one_line(text: str) -> str:
+    text = text.replace("\n", " ").replace("\t", " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
+
+
+def _without(found: list[Named], ours: str) -> list[Named]:
+    others = [one for one in found if one.final.normal not in ours]
+    return others or found
+
+
+def _in_original(mail: Mail, form: ProseFormat) -> list[Named]:
+    """The To of the returned copy, for formats that name nobody themselves."""
+    to = mail.original.recipients if mail.original else []
+    return [Named(to[0], to[0], _common(form, mail.notice), "to")] if len(to) == 1 else []
+
+
+def _named(form: ProseFormat, text: str) -> list[Named]:
+    """The recipients that the notice lists in this format, each once, each with its reason."""
+    start = 0
+    if form.begin is not None:
+        begun = form.begin.search(text)
+        if begun is None:
+            return []
+        start = begun.end()
+    ended = form.end.search(text, start) if form.end is not None else None
+    stop = ended.start() if ended else len(text)
+    matches = list(islice(form.recipient.finditer(text, start, stop), MAX_RECIPIENTS))
+    begun = form.transcript.search(text) if form.transcript is not None else None
+    dialogue = Dialogue.parse(text[begun.end() :]) if begun else None
+    found: list[Named] = []
+    for at, match in enumerate(matches):
+        following = matches[at + 1].start() if at + 1 < len(matches) else stop
+        if (one := _one(form, match, text, following, dialogue)) is not None:
+            found.append(one)
+    return _shared(found, form, text)
+
+
+def _one(form: ProseFormat, match: re.Match[str], text: str, following: int, dialogue: Dialogue | None) -> Named | None:
+    groups = match.groupdict()
+    final = _group(groups, "to")
+    original = _group(groups, "from")
+    if final is None and original is None:
+        return None
+    recipient = original or final
+    assert recipient is not None
+    why = groups.get("why") or groups.get("why2") or ""
+    if not why and form.reason is None:
+        why = _paragraph(text[match.end() : following])
+    elif why and (len(why) < SHORT or why.endswith(":")):
+        why = f"{why} {_paragraph(text[match.end() : following])}"
+    if dialogue is not None:
+        why = dialogue.about(final or recipient) or why
+    return Named(recipient, final or recipient, _clean(why))
+
+
+def _group(groups: dict[str, str | None], prefix: str) -> Address | None:
+    for name, value in groups.items():
+        if value and name.startswith(prefix) and (found := fields.parsed(value)) is not None:
+            return found
+    return None
+
+
+def _paragraph(text: str) -> str:
+    """What follows an address: to the first blank line, blank lines directly behind the address passed over."""
+    text = text.lstrip(" \t\n:")
+    blank = _BLANK_LINE.search(text)
+    return text[: blank.start()] if blank else text
+
+
+def _clean(text: str) -> str:
+    """A reason without the colons before it and the rules drawn under it."""
+    return fields.squeezed(text).lstrip(" :;,.)>-").rstrip(" =*-")
+
+
+def _shared(found: list[Named], form: ProseFormat, text: str) -> list[Named]:
+    """A reason that stands once for several addresses: behind the last of them, or in a place of its own."""
+    common = _common(form, text) if any(not one.why for one in found) else ""
+    merged: dict[str, Named] = {}
+    why = ""
+    for one in reversed(found):
+        why = one.why or (common if form.reason is not None else why or common)
+        earlier = merged.get(one.recipient.normal)
+        if earlier is None or (CODED.search(why) and not CODED.search(earlier.why)):
+            merged[one.recipient.normal] = replace(one, why=why)
+    return list(reversed(merged.values()))
+
+
+def _common(form: ProseFormat, text: str) -> str:
+    for pattern in (form.reason, form.otherwise):
+        if pattern is not None and (told := pattern.search(text)):
+            return _clean(told["why"])
+    return _told(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """An SMTP dialogue as Sendmail quotes it, cut into what belongs together.
+
+    What the other side or a local program said (`<<< 550 ...`) stands before a line of Sendmail's own that names the address.
+    """
+
+    sections: tuple[tuple[str, str], ...]
+    """The line that names addresses, in lower case, and the section that ends with it."""
+    everything: str
+
+    @classmethod
+    def parse(cls, text: str) -> Dialogue:
+        """Read what follows the line `Transcript of session follows`."""
+        sections: list[tuple[str, str]] = []
+        everything: list[str] = []
+        heard: list[str] = []
+        for line in text[:MAX_DIALOGUE].split("\n"):
+            if line.startswith((">>>", "... while", "While talking")) or not line.strip():
+                heard = heard if line.startswith(">>> DATA") else []
+                continue
+            reply = _REPLY.match(line)
+            heard.append(reply[1] if reply else line.strip())
+            everything.append(heard[-1])
+            if reply is None and line[:1].isdigit() and "@" in line:
+                sections.append((line.lower(), " ".join(heard)))
+                heard = []
+        return cls(tuple(sections), " ".join(everything))
+
+    def about(self, address: Address) -> str:
+        """What it says of one address; all of it where no line names that address."""
+        name = address.text.lower()
+        return " ".join(section for line, section in self.sections if name in line) or self.everything
+
+
+def reason_in(text: str) -> str:
+    """The first SMTP reply that a notice quotes, with the lines that belong to it; empty where there is none."""
+    quoted = _QUOTED_REPLY.search(text[:MAX_MARKED])
+    return _clean(quoted[1]) if quoted else ""
+
+
+class Reasons:
+    """What a notice tells people about each address: read once, however many its fields name."""
+
+    def __init__(self, mail: Mail) -> None:
+        self._own: dict[str, str] = {}
+        for _, found in _matches(mail, Trust.REPORTED):
+            for named in found:
+                for address in (named.recipient, named.final):
+                    if named.why:
+                        self._own.setdefault(address.normal, named.why)
+        self._common = _told(mail.notice)
+
+    def of(self, recipient: Address, final: Address | None) -> str:
+        """The reason of its own that an address has there, else a quoted reply, else the sentences themselves."""
+        own = self._own.get(recipient.normal) or (self._own.get(final.normal) if final else None)
+        return own or self._common
+
+
+def _told(text: str) -> str:
+    """A reason out of a notice that gives none to anybody: a quoted reply, a dialogue, or how the notice begins."""
+    if quoted := reason_in(text):
+        return quoted
+    if begun := _TRANSCRIPT.search(text):
+        return _clean(Dialogue.parse(text[begun.end() :]).everything)
+    return _clean(text[:MAX_TOLD])
+
+
+def _report(mail: Mail, detector: str, found: list[Named], trust: Trust) -> Report:
+    warns = delay.is_warning(mail)
+    original = mail.original
+    message_id = original.message_id if original else None
+    events = tuple(
+        Event(
+            type=EventType.DELAY if warns else EventType.BOUNCE,
+            recipient=one.recipient,
+            final_recipient=one.final,
+            trust=trust,
+            status=EnhancedStatus.find(one.why),
+            smtp_code=find_reply_code(one.why),
+            diagnostic=one.why,
+            derived=one.derived,
+            original_message_id=message_id,
+            occurred_at=mail.date,
+        )
+        for one in found
+    )
+    return Report(
+        kind=Kind.DSN,
+        detector=detector,
+        events=events,
+        message_id=mail.message_id,
+        date=mail.date,
+        headers=mail.headers,
+        original=original,
+    )
+
+
+def read_flufl(mail: Mail) -> Report | None:
+    """What flufl.bounce makes of a notice that nobody described: a guess, and marked as one."""
+    if not mail.is_notice:
+        return None
+    sample = mail.root.data[:MAX_FLUFL]
+    if sample.count(b"boundary") > MAX_FLUFL_PARTS:
+        return None
+    lines = sample.split(b"\n", MAX_FLUFL_LINES)[:MAX_FLUFL_LINES]
+    temporary, permanent = _flufl(b"\n".join([line[:MAX_FLUFL_LINE] for line in lines]))
+    found = [
+        (address, EventType.DELAY if raw in temporary else EventType.BOUNCE)
+        for raw in sorted(temporary | permanent)
+        if (address := _sane(raw)) is not None
+    ]
+    if not found:
+        return None
+    why = _told(mail.notice)
+    report = _report(mail, "flufl.bounce", [Named(address, address, why) for address, _ in found], Trust.HEURISTIC)
+    events = (
+        replace(event, type=EventType.DELAY if EventType.DELAY in (event.type, kind) else EventType.BOUNCE)
+        for event, (_, kind) in zip(report.events, found, strict=True)
+    )
+    return replace(report, events=tuple(events))
+
+
+def _flufl(octets: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    # Loaded when needed: two dozen detectors and the email package, which most runs never ask.
+    from email import message_from_bytes  # noqa: PLC0415
+
+    from flufl.bounce import all_failures  # noqa: PLC0415
+
+    try:
+        temporary, permanent = all_failures(message_from_bytes(octets))
+        return frozenset(temporary), frozenset(permanent)
+    except Exception:  # noqa: BLE001 - the seam: whatever a foreign detector trips over, the message is unrecognised
+        return frozenset(), frozenset()
+
+
+def _sane(raw: bytes) -> Address | None:
+    """An address out of flufl.bounce, or None for its junk: JSON fragments, commands, Message-IDs."""
+    text = raw.decode("utf-8", "replace")
+    if any(char in text for char in '{}|/\\ "'):
+        return None
+    return fields.parsed(text)

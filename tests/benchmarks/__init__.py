@@ -1,0 +1,1 @@
+"""Figures as ratios in one run, never timed tests: machines are shared and noisy."""

@@ -1,0 +1,89 @@
+"""Every message beside this file says what the expectation beside it says, however its lines end."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bounceproc.errors import MalformedReportError
+from bounceproc.event import iso
+from bounceproc.reports.recognise import recognise
+
+if TYPE_CHECKING:
+    from bounceproc.event import Event
+    from bounceproc.reports.report import Report
+
+HERE = Path(__file__).parent
+MESSAGES = sorted(HERE.rglob("*.eml"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(HERE).with_suffix(""))
+
+
+def answer(message: bytes) -> Report | str:
+    try:
+        return recognise(message) or "other"
+    except MalformedReportError:
+        return "malformed"
+
+
+def field(event: Event, key: str) -> object:
+    if key == "occurred_at":
+        return iso(event.occurred_at)
+    value = getattr(event, key)
+    return value if value is None or isinstance(value, int) else str(value)
+
+
+def differences(event: Event, wanted: dict[str, Any]) -> list[str]:
+    found = []
+    for key, value in wanted.items():
+        match key:
+            case "no_recipient":
+                fine = event.recipient is None
+            case "diagnostic_has":
+                fine = value in event.diagnostic
+            case _:
+                fine = field(event, key) == value
+        if not fine:
+            found.append(f"{key}: {value!r} is not in {event!r}")
+    return found
+
+
+def test_the_corpus_is_there() -> None:
+    assert len(MESSAGES) >= 50
+    assert all(path.with_suffix(".toml").exists() for path in MESSAGES)
+
+
+@pytest.mark.parametrize("path", MESSAGES, ids=name)
+def test_a_message_says_what_is_expected(path: Path) -> None:
+    expected = tomllib.loads(path.with_suffix(".toml").read_text("utf-8"))
+    said = answer(path.read_bytes())
+    if isinstance(said, str):
+        assert said == expected["kind"]
+        return
+    assert said.kind.value == expected["kind"]
+    assert said.detector == expected["detector"]
+    for key in ("message_id", "reporting_mta"):
+        if key in expected:
+            assert getattr(said, key) == expected[key]
+    wanted = expected.get("events", [])
+    assert len(said.events) == len(wanted)
+    assert [differences(event, want) for event, want in zip(said.events, wanted, strict=True)] == [[] for _ in wanted]
+
+
+@pytest.mark.parametrize("path", MESSAGES, ids=name)
+@pytest.mark.parametrize("newline", [b"\r\n", b"\r", b"\r\r\n"], ids=["crlf", "cr", "crcrlf"])
+def test_line_ends_change_nothing(path: Path, newline: bytes) -> None:
+    message = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    assert answer(message.replace(b"\n", newline)) == answer(message)
+
+
+@pytest.mark.parametrize("path", MESSAGES, ids=name)
+def test_a_message_cut_off_anywhere_is_read_or_refused(path: Path) -> None:
+    message = path.read_bytes()[:20_000]
+    for end in range(0, len(message), max(1, len(message) // 12)):
+        answer(message[:end])

@@ -1,0 +1,260 @@
+"""The classifier: words beat codes, the class follows from all three, and no text is too odd."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bounceproc.classify.categories import CATEGORIES, Category, Fault
+from bounceproc.classify.classifier import NO_RULE, Classifier, class_of, default_classifier
+from bounceproc.classify.rules import Facts, Rule, RuleSet, load_rules, read_built_in
+from bounceproc.classify.words import folded, words_of
+from bounceproc.event import BounceClass
+from bounceproc.status import EnhancedStatus
+
+if TYPE_CHECKING:
+    from bounceproc.classify.classification import Classification
+
+HARD, SOFT = BounceClass.HARD, BounceClass.SOFT
+
+
+def classify(text: str, **given: str) -> Classification:
+    return default_classifier().classify(text, remote_mta=given.get("remote_mta"), domain=given.get("domain"))
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        # a 5.1.1 is not always a dead address
+        ("550 5.1.1 <news@example.org> has sent to too many recipients this hour", "rate-limited"),
+        ("552 5.1.1 sorry, this mailbox is over quota", "mailbox-full"),
+        ("550 5.1.0 <news@example.org> sender rejected. AUP#In-1310", "rate-limited"),
+        (
+            "550 5.1.0 <news@example.org>: Sender address rejected: User unknown in local recipient table",
+            "invalid-sender",
+        ),
+        ("550 5.1.1 Blocked by our spam filter", "spam-content"),
+        ("554 5.0.0 Mailbox full", "mailbox-full"),
+        ("550 5.7.1 Mailbox full", "mailbox-full"),
+        # a 5.7.1 is a dead address only with words to that effect
+        ("550 5.7.1 No such user here", "bad-mailbox"),
+        ("550 5.7.1 <user@example.com>: Recipient address rejected: Access denied", "policy"),
+        ("550 5.7.1 Requested action not taken: mailbox unavailable", "policy"),
+        ("550 5.7.1 Refused", "policy"),
+        # vague words leave it to the code
+        ("550 5.1.1 Rejected", "bad-mailbox"),
+        ("550 5.2.2 Requested action not taken: mailbox unavailable", "mailbox-full"),
+        ("450 4.2.1 Temporary failure", "inactive-mailbox"),
+        # the sender's names are not the reader's
+        ("553 5.1.8 <news@example.org>... Domain of sender address does not exist", "invalid-sender"),
+        ("550 Sender domain not found", "invalid-sender"),
+        ("450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]", "reverse-dns"),
+        ("504 5.5.2 <mail>: Helo command rejected: Host not found", "reverse-dns"),
+        ("535 5.7.8 Username not found", "relaying-denied"),
+        # the reply inside a notice that gives up
+        ("retry timeout exceeded", "expired"),
+        ("mailbox is full: retry timeout exceeded", "mailbox-full"),
+        (
+            "554 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.4.2 Connection timed out>",
+            "network-error",
+        ),
+        ("I'm not going to try again; this message has been in the queue too long.", "expired"),
+        (
+            "Unable to contact LDAP server. I'm not going to try again; it has been in the queue too long.",
+            "receiver-error",
+        ),
+        # what the reporting program says round a reply
+        ("5.1.0 - Unknown address error '5.7.1 <news@example.org>... Access denied'", "policy"),
+        (
+            "5.1.0 - Unknown address error 550-'5.7.1 <news@example.org>... Access denied' (delivery attempts: 0)",
+            "policy",
+        ),
+        ("host spam.example.com[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command)", "bad-mailbox"),
+        ("refused to talk to me: 554 5.7.1 Service unavailable; blocked using zen.spamhaus.org", "spam-block"),
+        ("The user(s) account is disabled. <user@example.com>: 550 user unknown", "inactive-mailbox"),
+        # words inside addresses say nothing
+        ("550 <spam-virus-full@example.com>: user unknown", "bad-mailbox"),
+        ("550 <user.unknown@example.com>: mailbox is full", "mailbox-full"),
+        # replies over several lines
+        ("550-5.1.1 The email account that you tried\n550-5.1.1 to reach does\n550 5.1.1 not exist", "bad-mailbox"),
+        # a DSN and nothing else
+        ("", "unknown"),
+        ("Xyzzy", "unknown"),
+    ],
+)
+def test_words_beat_codes(text: str, category: str) -> None:
+    assert category == classify(text).category
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "class_"),
+    [
+        ("550 5.1.1 User unknown", "bad-mailbox", HARD),
+        ("User unknown", "bad-mailbox", HARD),
+        ("450 4.1.1 User unknown", "bad-mailbox", SOFT),
+        ("450 User unknown", "bad-mailbox", SOFT),
+        ("550 5.1.2 Host unknown", "bad-domain", HARD),
+        ("4.0.0 Domain not found", "bad-domain", SOFT),
+        ("551 5.1.6 The mailbox has moved, no forwarding address", "mailbox-moved", HARD),
+        ("550 Address is on the suppression list", "suppressed-upstream", HARD),
+        ("552 5.2.2 Mailbox full", "mailbox-full", SOFT),
+        ("550 5.2.1 This account has been disabled", "inactive-mailbox", SOFT),
+        ("550 Refused due to recipient preferences", "recipient-refused", SOFT),
+        ("550 5.7.1 Spam", "spam-content", SOFT),
+        ("550 Mailbox unavailable or access denied", "bad-mailbox", SOFT),
+        ("550", "recipient-refused", SOFT),
+        ("556", "bad-domain", HARD),
+        ("5.1.4", "bad-mailbox", SOFT),
+    ],
+)
+def test_the_class_follows_from_category_status_and_words(text: str, category: str, class_: BounceClass) -> None:
+    answer = classify(text)
+
+    assert (category, class_) == (answer.category, answer.class_)
+
+
+def test_a_transient_status_beside_a_permanent_reply_code_stays_soft() -> None:
+    given = EnhancedStatus(4, 0, 0)
+
+    assert default_classifier().classify("550 User unknown", status=given).class_ is SOFT
+
+
+def test_a_rule_may_override_the_class() -> None:
+    rule = Rule("r", Category.MAILBOX_FULL, class_=HARD)
+
+    assert class_of(rule, EnhancedStatus(4, 2, 2), 452) is HARD
+
+
+def test_no_rule_makes_a_senders_or_receivers_fault_hard() -> None:
+    overriding = [rule for rule in load_rules().rules if rule.class_ is HARD]
+
+    assert [rule.id for rule in overriding if CATEGORIES[rule.category].fault is not Fault.RECIPIENT] == []
+
+
+@pytest.mark.parametrize("words", ["user unknown", "no such user", "mailbox not found", "domain not found", ""])
+@pytest.mark.parametrize(
+    "blame",
+    [
+        "spam", "blocked using zen.spamhaus.org", "SPF check failed", "DMARC policy", "rate limit exceeded",
+        "too many connections", "no PTR record", "Sender address rejected", "virus found", "message too large",
+        "greylisted", "blacklisted", "TLS is required",
+    ],
+)  # fmt: skip
+def test_what_blames_the_sender_never_condemns_the_address(blame: str, words: str) -> None:
+    for text in (f"550 5.1.1 {words}: {blame}", f"550 5.1.1 {blame}; {words}"):
+        assert classify(text).class_ is SOFT, text
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "status", "code"),
+    [
+        ("550 5.1.1 x", None, "5.1.1", 550),
+        ("5.1.0 - Unknown address error '550 5.2.2 full'", None, "5.2.2", 550),
+        ("550 5.2.2 full", "5.0.0", "5.2.2", 550),
+        ("550 5.2.2 full", "5.7.1", "5.7.1", 550),
+        ("550 5.2.2 full", "4.0.0", "4.0.0", 550),
+        ("354 go ahead 451 4.3.0 queue file write error", None, "4.3.0", 451),
+        ("450 busy 551 5.1.6 not our user", None, "5.1.6", 551),
+        ("250 2.0.0 ok, then 550 5.1.1 no", None, "5.1.1", 550),
+        ("192.0.2.1 gave up on 10.5.1.1", None, "None", None),
+        ("user unknown", None, "None", None),
+    ],
+)
+def test_codes_that_are_not_given_are_found_in_the_text(
+    text: str, given: str | None, status: str, code: int | None
+) -> None:
+    answer = default_classifier().classify(text, status=EnhancedStatus.parse(given) if given else None)
+
+    assert (status, code) == (str(answer.status), answer.smtp_code)
+
+
+def test_given_codes_are_used() -> None:
+    answer = default_classifier().classify("Nope", status=EnhancedStatus(5, 2, 2), smtp_code=552)
+
+    assert (Category.MAILBOX_FULL, EnhancedStatus(5, 2, 2), 552) == (answer.category, answer.status, answer.smtp_code)
+    assert default_classifier().classify("Nope", smtp_code=452).category is Category.RECEIVER_FULL
+
+
+def test_the_same_words_mean_more_from_a_known_provider() -> None:
+    text = "550 Requested action not taken: mailbox unavailable"
+
+    assert classify(text).class_ is SOFT
+    assert classify(text, domain="outlook.com").class_ is HARD
+    assert classify(text, remote_mta="mx00.gmx.net").class_ is HARD
+
+
+def test_the_rule_that_decided_is_named() -> None:
+    assert classify("550 5.1.1").rule == "status-x-1-1"
+    assert classify("552 5.2.2 <user@example.com> mailbox full").rule == "mailbox-full"
+    assert classify("").rule == NO_RULE
+
+
+def test_the_default_classifier_is_made_once() -> None:
+    assert default_classifier() is default_classifier()
+
+
+@pytest.fixture(scope="module")
+def plain() -> RuleSet:
+    return read_built_in()
+
+
+@given(st.data())
+def test_the_index_finds_what_asking_every_rule_finds(plain: RuleSet, data: st.DataObject) -> None:
+    rules = data.draw(st.lists(st.sampled_from(plain.rules), min_size=1, max_size=3))
+    words = [part for rule in rules for pattern in rule.patterns[:3] for part in pattern.split(" ") if part != "*"]
+    text = " ".join(data.draw(st.permutations(words[:12])))
+    answer = Classifier(plain).classify(text)
+    slow = plain.first_match(Facts(folded(words_of(text)), answer.status, answer.smtp_code))
+
+    assert answer.rule == (slow.id if slow else NO_RULE)
+
+
+@given(
+    st.text(max_size=400),
+    st.one_of(
+        st.none(), st.builds(EnhancedStatus, st.sampled_from((2, 4, 5)), st.integers(0, 999), st.integers(0, 999))
+    ),
+    st.one_of(st.none(), st.integers(200, 559)),
+    st.one_of(st.none(), st.text(max_size=40)),
+)
+def test_any_text_has_one_answer(text: str, status: EnhancedStatus | None, code: int | None, name: str | None) -> None:
+    answers = [
+        default_classifier().classify(text, status=status, smtp_code=code, remote_mta=name, domain=name)
+        for _ in range(2)
+    ]
+
+    assert answers[0] == answers[1]
+    assert answers[0].category in Category
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mailbox " * 125_000,
+        "550 5.1.1 " * 100_000,
+        "user unknown " * 80_000,
+        "5.1.1." * 170_000,
+        "a@b " * 250_000,
+        "メ" * 1_000_000,
+        "quota exceeded the mailbox * full " * 30_000,
+        "".join(chr(i % 0xD7FF) for i in range(1_000_000)),
+    ],
+)
+def test_a_hostile_text_takes_no_longer_than_its_cap(text: str) -> None:
+    default_classifier()
+    before = time.process_time()
+    default_classifier().classify(text)
+
+    assert time.process_time() - before < 0.25
+
+
+def test_inventing_codes_fills_no_memory() -> None:
+    classifier = Classifier(load_rules())
+    for detail in range(5000):
+        classifier.classify("no", status=EnhancedStatus(5, 1, detail))
+
+    assert len(classifier._code_places) <= 4096

@@ -1,0 +1,235 @@
+"""Rules: what a file may say, what is wrong with it, and the order of all."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bounceproc.classify import rules as module
+from bounceproc.classify.categories import Category
+from bounceproc.classify.classifier import Classifier
+from bounceproc.classify.providers import Providers
+from bounceproc.classify.rules import (
+    COMPILED,
+    Rule,
+    RuleSet,
+    data_digest,
+    dump_compiled,
+    hidden_examples,
+    load_rules,
+    read_built_in,
+    reply_fits,
+    status_fits,
+)
+from bounceproc.classify.words import contains
+from bounceproc.errors import ConfigError
+from bounceproc.event import BounceClass
+from bounceproc.status import EnhancedStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+[[rule]]
+id = "our-gateway"
+category = "policy"
+pattern = "zebra says no"
+example = "550 Zebra says no"
+"""
+
+
+@pytest.fixture(scope="module")
+def built_in() -> RuleSet:
+    return read_built_in()
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "own.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_example_of_every_rule_is_decided_by_that_rule(built_in: RuleSet) -> None:
+    assert hidden_examples(built_in, built_in.rules) == []
+
+
+def test_no_pattern_is_always_taken_by_an_earlier_rule(built_in: RuleSet) -> None:
+    earlier: dict[str, list[tuple[str, str]]] = {}
+    hidden = []
+    for rule in built_in.rules:
+        for pattern in rule.patterns:
+            pieces = [f" {piece} " for piece in pattern.split(" * ")]
+            known = (pair for word in set(pattern.split()) for pair in earlier.get(word, ()))
+            hidden += [(rule.id, pattern, by) for one, by in known if any(f" {one} " in piece for piece in pieces)]
+        if not (rule.status or rule.reply or rule.remote or rule.provider):
+            for pattern in rule.patterns:
+                if " * " not in pattern:
+                    earlier.setdefault(pattern.split()[0], []).append((pattern, rule.id))
+
+    assert hidden == []
+
+
+def test_the_registry_of_enhanced_status_codes_is_covered(built_in: RuleSet) -> None:
+    registered = {1: 11, 2: 5, 3: 7, 4: 8, 5: 7, 6: 11, 7: 31}  # subject -> number of details, from 0
+    known = {code for rule in built_in.rules if not rule.patterns for code in rule.status}
+    missing = [
+        f"x.{subject}.{detail}"
+        for subject, details in registered.items()
+        for detail in range(details)
+        if not {f"{class_}.{subject}.{detail}" for class_ in "x5"} & known
+    ]
+
+    assert missing == []
+
+
+def test_the_compiled_rules_are_those_of_the_files(built_in: RuleSet) -> None:
+    assert json.loads(COMPILED.read_text(encoding="utf-8"))["digest"] == data_digest(), (
+        "a rule file changed: run python -m bounceproc.classify.compiled"
+    )
+    assert COMPILED.read_text(encoding="utf-8") == dump_compiled(built_in)
+
+
+def test_compiled_rules_of_other_files_are_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stale = tmp_path / "compiled.json"
+    stale.write_text('{"digest": "of something else"}')
+    monkeypatch.setattr(module, "COMPILED", stale)
+
+    assert len(load_rules().rules) == len(read_built_in().rules)
+
+
+def test_a_damaged_compiled_file_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    damaged = tmp_path / "compiled.json"
+    damaged.write_text("[1, 2")
+    monkeypatch.setattr(module, "COMPILED", damaged)
+
+    assert load_rules().rules
+
+
+def test_an_operators_rule_goes_first(tmp_path: Path) -> None:
+    own = write(tmp_path, GOOD.replace("zebra says no", "user unknown").replace("Zebra says no", "User unknown"))
+
+    answer = Classifier(load_rules([own])).classify("550 5.1.1 User unknown")
+
+    assert (answer.rule, answer.category, answer.class_) == ("our-gateway", Category.POLICY, BounceClass.SOFT)
+
+
+def test_an_operators_rules_leave_the_others_alone(tmp_path: Path) -> None:
+    with_own = Classifier(load_rules([write(tmp_path, GOOD)]))
+    without = Classifier(load_rules())
+
+    assert with_own.classify("550 zebra says no").rule == "our-gateway"
+    for text in ("552 mailbox full", "550 5.1.1", "421 too many connections", "something else"):
+        assert without.classify(text) == with_own.classify(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (('"policy"', '"polizy"'), "unknown category 'polizy'"),
+        (('"our-gateway"', '"Our Gateway"'), "`id` is missing or not lower-case"),
+        (('id = "our-gateway"', ""), "'number 1': `id` is missing"),
+        (('"our-gateway"', '"mailbox-full"'), "phrases.toml has this id too; choose another"),
+        (("Zebra says no", "Zebra says yes"), "no pattern of it matches its example"),
+        (('"zebra says no"', '"550 5.1.1"'), "has no word in it"),
+        (('"zebra says no"', "7"), "`pattern` is a text or a list of texts"),
+        (("pattern =", 'status = "5.1"\npattern ='), "bad status '5.1'; write"),
+        (("pattern =", 'reply = "600"\npattern ='), "bad reply code '600'; write"),
+        (("pattern =", 'class = "medium"\npattern ='), '`class` is "hard" or "soft"'),
+        (("pattern =", 'vague = "yes"\npattern ='), "`vague` is true or false"),
+        (("pattern =", "patern ="), "unknown key 'patern'"),
+        (("pattern =", 'regex = "x"\npattern ='), "unknown key 'regex'"),
+        (('example = "550 Zebra says no"', ""), "it has no `example`; write one reply"),
+        (('pattern = "zebra says no"', ""), "it has no condition; add"),
+        (("[[rule]]", "[rule]"), "`rule` is no list of tables; begin each rule with [[rule]]"),
+        (("[[rule]]", "[["), "cannot be read"),
+        (("[[rule]]", "rules = 1\n[[rule]]"), "unknown key 'rules' at the top"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_file_rule_and_remedy(change: tuple[str, str], problem: str, tmp_path: Path) -> None:
+    own = write(tmp_path, GOOD.replace(*change))
+
+    with pytest.raises(ConfigError) as caught:
+        load_rules([own])
+
+    assert any(line.startswith(str(own)) and problem in line for line in caught.value.problems), caught.value.problems
+    assert ConfigError.exit_code == 78
+
+
+def test_a_rule_that_an_earlier_one_hides_is_an_error(tmp_path: Path) -> None:
+    hidden = GOOD.replace("our-gateway", "hidden").replace("zebra says no", "zebra says").replace("550 Z", "550 A z")
+    with pytest.raises(ConfigError) as caught:
+        load_rules([write(tmp_path, GOOD + hidden)])
+
+    assert "is decided by 'our-gateway'; move the rule up" in caught.value.problems[0]
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="1 problem in the classification rules"):
+        load_rules([tmp_path / "nowhere.toml"])
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_rules(
+            [write(tmp_path, GOOD.replace("policy", "x") + GOOD.replace("zebra says no", "550").replace("our-", ""))]
+        )
+
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("want", "status", "fits"),
+    [
+        ("5.1.1", "5.1.1", True),
+        ("5.1.1", "5.1.10", False),
+        ("x.1.1", "4.1.1", True),
+        ("4.x.x", "4.7.650", True),
+        ("5.1.x", "5.2.1", False),
+    ],
+)
+def test_an_x_stands_for_any_number_of_a_status(want: str, status: str, *, fits: bool) -> None:
+    assert fits == status_fits(want, EnhancedStatus.parse(status))
+
+
+def test_no_status_fits_no_condition() -> None:
+    assert not status_fits("x.x.x", None)
+    assert not reply_fits("xxx", None)
+
+
+@pytest.mark.parametrize(("want", "code", "fits"), [("550", 550, True), ("55x", 553, True), ("4xx", 550, False)])
+def test_an_x_stands_for_any_digit_of_a_reply_code(want: str, code: int, *, fits: bool) -> None:
+    assert fits == reply_fits(want, code)
+
+
+def test_vague_rules_come_after_all_others_but_reply_codes(built_in: RuleSet) -> None:
+    kinds = [2 if rule.file == "reply-code.toml" else int(rule.vague) for rule in built_in.rules]
+
+    assert kinds == sorted(kinds)
+    assert next(rule.file for rule in built_in.rules if not rule.vague).startswith("providers/")
+
+
+def test_a_remote_condition_asks_for_the_host() -> None:
+    rule = Rule("r", Category.POLICY, remote=("*.example.net",), patterns=("no",))
+    classifier = Classifier(RuleSet.of([rule], Providers([])))
+
+    assert classifier.classify("550 no", remote_mta="MX1.example.net").rule == "r"
+    assert classifier.classify("550 no", remote_mta="mx1.example.com").rule == "none"
+    assert classifier.classify("550 no").rule == "none"
+
+
+def test_a_provider_condition_asks_for_a_name_or_a_domain() -> None:
+    rule = Rule("r", Category.POLICY, provider=("google", "*.example.net"))
+    classifier = Classifier(RuleSet.of([rule], load_rules().providers))
+
+    assert classifier.classify("no", domain="gmail.com").rule == "r"
+    assert classifier.classify("no", remote_mta="aspmx.l.google.com").rule == "r"
+    assert classifier.classify("no", domain="a.example.net").rule == "r"
+    assert classifier.classify("no", domain="example.net", remote_mta="mx.example.net").rule == "none"
+
+
+def test_every_rule_has_a_pattern_that_can_match(built_in: RuleSet) -> None:
+    for rule in built_in.rules:
+        for pattern in rule.patterns:
+            assert contains(f" {pattern.replace(' * ', ' ')} ", pattern)

@@ -1,0 +1,54 @@
+"""Who wrote a message: a mail system or a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from bounceproc.reports.mail import Mail
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "From: MAILER-DAEMON@x.example",
+        "From: Mail Delivery System <mailer-daemon@x.example>",
+        "From: postmaster@x.example\nSubject: Undeliverable: hello",
+        "From: Mail.Delivery.System@x.example",
+        "From: MAILER-DAEMON <>",
+        "From: Anybody <anybody@x.example>\nReturn-Path: <>",
+        "From: no-reply@x.example\nSubject: Mail delivery failed",
+        "From: no-reply@x.example\nSubject: メールエラー通知",
+        "From: Anybody <anybody@x.example>\nX-Failed-Recipients: a@example.org",
+    ],
+)
+def test_a_notice_is_known(header: str) -> None:
+    assert Mail.parse(f"{header}\n\nx\n".encode()).is_notice
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "From: Ann <ann@x.example>\nSubject: Undelivered Mail Returned to Sender",
+        "From: Ann <ann@x.example>\nSubject: Fwd: failure notice\nReturn-Path: <>",
+        "From: Ann <ann@x.example>\nSubject: Re: Mail delivery failed",
+        "From: no-reply@x.example\nSubject: Your order",
+        "From: Ann <ann@x.example>",
+        "",
+    ],
+)
+def test_a_person_is_no_mail_system(header: str) -> None:
+    assert not Mail.parse(f"{header}\n\nx\n".encode()).is_notice
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gone\n\n--- Below this line is a copy of the message.\n\nTo: a\n", "gone"),
+        ("gone\n------ This is a copy of the message, including all the headers. ------\nx", "gone"),
+        ("gone\n----- Original message -----\nx", "gone"),
+        ("gone\nReceived: from x by y\n", "gone"),
+        ("The original message was received today.\ngone", "The original message was received today.\ngone"),
+    ],
+)
+def test_the_words_of_the_mail_system_end_where_our_mail_begins(text: str, words: str) -> None:
+    assert Mail.parse(f"From: MAILER-DAEMON@x.example\n\n{text}".encode()).notice.rstrip() == words

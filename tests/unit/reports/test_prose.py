@@ -1,0 +1,156 @@
+"""The described formats, and the seam to flufl.bounce."""
+
+from __future__ import annotations
+
+import time
+
+import flufl.bounce
+import pytest
+
+from bounceproc.reports import fields, prose
+from bounceproc.reports.mail import Mail
+
+NOTICE = b"From: MAILER-DAEMON@x.example\nSubject: failure notice\n\n"
+
+
+def test_every_format_is_described_in_full() -> None:
+    for form in prose.formats():
+        assert form.id
+        assert form.marks
+        assert all(mark == mark.lower() for mark in form.marks)
+        assert {"to", "from"} & {name.rstrip("0123456789") for name in form.recipient.groupindex}
+        for pattern in (form.reason, form.otherwise):
+            assert pattern is None or "why" in pattern.groupindex
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        "a" * 65_000,
+        "a@" * 32_000,
+        "<a@b.example> " * 4500,
+        "\n" * 65_000,
+        "SMTP=" * 13_000,
+        "550 " * 16_000,
+        "< " * 32_000,
+    ],
+)
+def test_no_pattern_takes_long_over_anything(filler: str) -> None:
+    for form in prose.formats():
+        for pattern in (form.begin, form.end, form.recipient, form.reason, form.otherwise, form.transcript):
+            if pattern is not None:
+                begun = time.process_time()
+                pattern.search(filler)
+                assert time.process_time() - begun < 0.5, (form.id, pattern.pattern)
+
+
+def test_a_reason_said_once_belongs_to_all_addresses_before_it() -> None:
+    report = prose.read(
+        Mail.parse(
+            NOTICE
+            + b"Hi. This is the qmail-send program at x.\n\n<a@example.org>:\n<b@example.org>:\nmailbox is full\n"
+        )
+    )
+    assert report is not None
+    assert [event.diagnostic for event in report.events] == ["mailbox is full", "mailbox is full"]
+
+
+def test_the_sender_is_not_among_the_failed() -> None:
+    report = prose.read(
+        Mail.parse(
+            b"To: news@example.com\n"
+            + NOTICE
+            + b"This is the mail system at host x.\n\n<news@example.com>: you\n\n<a@example.org>: gone\n"
+        )
+    )
+    assert report is not None
+    assert [str(event.recipient) for event in report.events] == ["a@example.org"]
+
+
+def test_a_dialogue_is_cut_into_what_belongs_to_each_address() -> None:
+    dialogue = prose.Dialogue.parse(
+        ">>> RCPT To:<a@example.org>\n<<< 550 gone\n550 <a@example.org>... User unknown\n<<< 452 full\n452 <b@example.org>... Deferred\n"
+    )
+    a = fields.address("a@example.org")
+    b = fields.address("b@example.org")
+    assert a is not None
+    assert b is not None
+    assert dialogue.about(a) == "550 gone 550 <a@example.org>... User unknown"
+    assert dialogue.about(b) == "452 full 452 <b@example.org>... Deferred"
+
+
+def test_a_detector_that_raises_leaves_the_message_unrecognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_message: object) -> None:
+        raise RuntimeError("a detector broke")
+
+    monkeypatch.setattr(flufl.bounce, "all_failures", broken)
+    assert prose.read_flufl(Mail.parse(NOTICE + b"nothing known\n")) is None
+
+
+def test_the_junk_of_the_last_detector_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    junk = {b'{"a@b.example"', b"|/bin/x a@b.example", b"nobody", b"", b"a b@c.example", b"good@example.org"}
+    monkeypatch.setattr(flufl.bounce, "all_failures", lambda _message: (frozenset(), frozenset(junk)))
+    report = prose.read_flufl(Mail.parse(NOTICE + b"nothing known\n"))
+    assert report is not None
+    assert [str(event.recipient) for event in report.events] == ["good@example.org"]
+
+
+def said(text: str, subject: str = "Undeliverable") -> list[tuple[str, str, str]]:
+    mail = Mail.parse(f"From: MAILER-DAEMON@x.example\nSubject: {subject}\n\n{text}\n".encode())
+    report = prose.read(mail) or prose.read_sentence(mail)
+    assert report is not None
+    return [(report.detector, str(event.recipient), event.diagnostic) for event in report.events]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Your message:\n   From:    news@example.com\n\nCould not be delivered because of\n\n550 5.1.1 User unknown\n\nThe following recipients were affected: \n    a@example.org\n    b@example.org\n\nAdditional Information\nOriginal Sender: <news@example.com>",
+            [
+                ("mailmarshal", "a@example.org", "550 5.1.1 User unknown"),
+                ("mailmarshal", "b@example.org", "550 5.1.1 User unknown"),
+            ],
+        ),
+        (
+            "Error: Invalid user address\n  550 - no such user here\nMessage details:\n  MAIL FROM: news@example.com\n  RCPT TO: a@example.org",
+            [("james", "a@example.org", "Invalid user address 550 - no such user here")],
+        ),
+        (
+            "Sent >>> RCPT TO:<a@example.org>\nReceived <<< 550 5.1.1 user unknown\n\nUnable to deliver message to <a@example.org>",
+            [("trend-micro", "a@example.org", "550 5.1.1 user unknown")],
+        ),
+        (
+            "We had trouble delivering your message. Full details follow:\n\nSMTP Server <mx.example.org> rejected recipient <a@example.org> (RCPT). [550 gone]",
+            [("x6", "a@example.org", "rejected recipient <a@example.org> (RCPT). [550 gone]")],
+        ),
+        (
+            "a@example.org, ERROR_CODE :550, ERROR_CODE :spam",
+            [("zoho", "a@example.org", "ERROR_CODE :550, ERROR_CODE :spam")],
+        ),
+        (
+            "The user(s) account is disabled.\n\n<a@example.org>",
+            [("ezweb", "a@example.org", "The user(s) account is disabled.")],
+        ),
+        (
+            "Transcript of session follows\n>>> RCPT To:<a@example.org>\n<<< 550 gone\n550 a@example.org... User unknown",
+            [("sendmail-5", "a@example.org", "550 gone 550 a@example.org... User unknown")],
+        ),
+        (
+            "Die Nachricht vom Montag an den Empfänger a@example.org konnte nicht zugestellt werden.",
+            [
+                (
+                    "sentence",
+                    "a@example.org",
+                    "Nachricht vom Montag an den Empfänger a@example.org konnte nicht zugestellt werden.",
+                )
+            ],
+        ),
+        (
+            "There was a problem.\n\nrecipient a@example.org:\nNo such user: a@example.org\n",
+            [("sentence", "a@example.org", "No such user: a@example.org")],
+        ),
+    ],
+)
+def test_notices_name_the_address_and_the_reason(text: str, expected: list[tuple[str, str, str]]) -> None:
+    assert said(text) == expected
