@@ -102,7 +102,7 @@ def _normal_local(local: str, text: str) -> str:
         if not _QUOTED.fullmatch(local):
             raise InvalidAddressError(text, "the quoted local part does not end where it should")
         inner = re.sub(r"\\(.)", r"\1", local[1:-1])
-        if re.search(r"[\x00-\x1f\x7f]", inner):
+        if _FORBIDDEN.search(inner.replace(" ", "")):
             raise InvalidAddressError(text, "it has control characters")
         inner = unicodedata.normalize("NFC", inner).lower()
         if _ATOMS.fullmatch(inner) and not inner.startswith(".") and not inner.endswith(".") and ".." not in inner:

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent.parent
     ids=["ruff-format", "ruff-check", "mypy"],
 )
 def test_the_tree_is_clean(command: tuple[str, ...]) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -226,3 +226,9 @@ def test_the_digest_that_questions_may_carry_is_that_of_the_normal_form() -> Non
 def test_a_hostile_length_costs_no_time(text: str) -> None:
     with pytest.raises(InvalidAddressError):
         Address.parse(text)
+
+
+@pytest.mark.parametrize("hidden", ["\udcff", "\x00", "\u2028", "\ufeff", "\t"])
+def test_a_quoted_local_part_hides_nothing_that_cannot_be_printed_or_encoded(hidden: str) -> None:
+    with pytest.raises(InvalidAddressError):
+        Address.parse(f'"a{hidden}b"@example.com')
