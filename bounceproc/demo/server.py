@@ -89,7 +89,7 @@ class _Runner(threading.Thread):
         self.join(START_TIMEOUT)
 
     async def _serve(self) -> None:
-        from proxyprotocol.reader import ProxyProtocolReader  # noqa: PLC0415 - comes with pymap, which is optional
+        from proxyprotocol.sock import SocketInfoLocal  # noqa: PLC0415 - comes with pymap, which is optional
         from pymap.backend.dict import DictBackend  # noqa: PLC0415
         from pymap.imap import IMAPServer  # noqa: PLC0415
 
@@ -97,8 +97,14 @@ class _Runner(threading.Thread):
         self._stopped = asyncio.Event()
         backend, config = await DictBackend.init(self._settings())
         config.apply_context()
-        handler = ProxyProtocolReader(config.proxy_protocol).get_callback(IMAPServer(backend.login, config))
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        serve = IMAPServer(backend.login, config)
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Not through pymap's own reader of PROXY headers: it forgets the task of a connection, and the garbage
+            # collector of Python 3.13 ends the conversation in the middle.
+            await serve(reader, writer, SocketInfoLocal(writer, unique_id=secrets.token_bytes(16)))
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
         async with server:
             self._port = server.sockets[0].getsockname()[1]
             self._ready.set()
