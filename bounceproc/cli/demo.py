@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,12 +63,21 @@ def _show(story: Story, folder: Path) -> None:
     console.print(
         f"\nThe database stays in {folder}/bounceproc.db (with its key beside it: bounceproc.pepper). Try next:\n"
     )
+    program = _program()
     config = shlex.quote(str(story.config_file))
     for command in (
-        f"bounceproc status anna@example.com --config {config}",
-        f"bounceproc check carla@example.org dora@example.net --config {config}",
-        f"bounceproc suppress list --config {config}",
-        f"bounceproc export --format csv --config {config}",
+        f"status anna@example.com --config {config}",
+        f"check carla@example.org dora@example.net --config {config}",
+        f"suppress list --config {config}",
+        f"export --format csv --config {config}",
     ):
-        console.print(f"  {command}", style="bold", soft_wrap=True)
-    console.print("\nThen point it at a mailbox of your own: bounceproc poll --help\n")
+        console.print(f"  {program} {command}", style="bold", soft_wrap=True)
+    console.print(f"\nThen point it at a mailbox of your own: {program} poll --help\n")
+
+
+def _program() -> str:
+    """How the person at the terminal calls this program: by its name where the shell finds it, else by its path."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m bounceproc"
+    found = shutil.which("bounceproc")
+    return "bounceproc" if found and Path(found).samefile(sys.argv[0]) else shlex.quote(sys.argv[0])

@@ -33,10 +33,12 @@ def test_demo_shows_the_flow_and_leaves_what_it_promises(tmp_path: Path) -> None
         "spam-block",
     ):
         assert word in shown, word
-    commands = [shlex.split(line.strip()) for line in shown.splitlines() if line.startswith("  bounceproc ")]
-    assert len(commands) >= 4
+    commands = [
+        shlex.split(line.partition(" -m bounceproc ")[2]) for line in shown.splitlines() if line.startswith("  /")
+    ]
+    assert len(commands) == 4
     for command in commands:
-        house.run(*command[1:], code=1 if command[1] == "check" else 0)
+        house.run(*command, code=1 if command[0] == "check" else 0)
     assert house.json("status", "anna@example.com", "--format", "json", "--config", "bounceproc-demo/bounceproc.toml")[
         0
     ]["suppressed"]
