@@ -46,13 +46,13 @@ def demo(
 def _show(story: Story, folder: Path) -> None:
     console = out()
     console.print(
-        "\nA return-path mailbox on a real IMAP server was polled into a real database. What each message said, and what follows:\n"
+        "\nA return-path mailbox was polled over IMAP into a database. What each message said, and what follows:\n"
     )
-    made = table("message", "address", "says", "why", "decision")
+    made = table("message", "address", "says", "decision")
     for line in story.lines:
         style = "red" if line.suppressed else None
         made.add_row(
-            *(harmless(cell) for cell in (line.sample, line.recipient, line.said, line.category, line.decision)),
+            *(harmless(cell) for cell in (line.sample, line.recipient, line.said, line.decision)),
             style=style,
         )
     console.print(made)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bounceproc.cli.output import harmless, out, say, table
+from bounceproc.cli.output import harmless, out, say
 from bounceproc.event import EventType, Kind
 
 if TYPE_CHECKING:
@@ -20,36 +20,49 @@ DryRunOption = Annotated[
 
 
 def show_summaries(summaries: Sequence[Summary], *, dry_run: bool = False) -> None:
-    """One line a source, then what could not be read."""
-    if not summaries:
-        return
-    made = table(
-        "source",
-        "messages",
-        "hard",
-        "soft",
-        "delays",
-        "complaints",
-        "unsubscribes",
-        "auto-replies",
-        "ordinary",
-        "malformed",
-        "list changed",
-    )
+    """A few lines a source, then what could not be read."""
+    console = out()
     for summary in summaries:
-        made.add_row(*_cells(summary))
-    out().print(made)
-    for summary in summaries:
+        console.print(_headline(summary))
+        for line in (_reports(summary), _others(summary)):
+            if line:
+                console.print(f"  {line}")
         _remarks(summary, dry_run=dry_run)
 
 
-def _cells(summary: Summary) -> list[str]:
-    kinds, events, classes = summary.kinds, summary.events, summary.classes
-    counts = [
-        summary.messages, classes["hard"], classes["soft"], events[EventType.DELAY], events[EventType.COMPLAINT], events[EventType.UNSUBSCRIBE],
-        kinds[Kind.AUTO_REPLY] + kinds[Kind.MDN], kinds[Kind.OTHER], kinds[Kind.MALFORMED], summary.suppressions,
-    ]  # fmt: skip
-    return [harmless(summary.source), *(str(count) for count in counts)]
+def _headline(summary: Summary) -> str:
+    changes = _counted(summary.suppressions, "change")
+    return f"{harmless(summary.source)}: {_counted(summary.messages, 'message')} read, {changes} to the list"
+
+
+def _reports(summary: Summary) -> str:
+    events, classes = summary.events, summary.classes
+    counts = (
+        (classes["hard"], "hard bounce"),
+        (classes["soft"], "soft bounce"),
+        (events[EventType.DELAY], "delay"),
+        (events[EventType.DELIVERY], "success notice"),
+        (events[EventType.COMPLAINT], "complaint"),
+        (events[EventType.UNSUBSCRIBE], "unsubscribe"),
+    )
+    return ", ".join(_counted(count, what) for count, what in counts if count)
+
+
+def _others(summary: Summary) -> str:
+    kinds = summary.kinds
+    counts = (
+        (kinds[Kind.AUTO_REPLY], "automatic reply"),
+        (kinds[Kind.MDN], "read receipt"),
+        (kinds[Kind.OTHER], "ordinary message"),
+        (kinds[Kind.MALFORMED], "malformed message"),
+    )
+    return ", ".join(_counted(count, what) for count, what in counts if count)
+
+
+def _counted(count: int, what: str) -> str:
+    if count != 1:
+        what = "automatic replies" if what == "automatic reply" else f"{what}s"
+    return f"{count} {what}"
 
 
 def _remarks(summary: Summary, *, dry_run: bool) -> None:

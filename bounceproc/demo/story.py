@@ -47,7 +47,6 @@ class Line:
     sample: str
     recipient: str
     said: str
-    category: str
     decision: str
     suppressed: bool
 
@@ -128,47 +127,36 @@ def _lines(config: Config, samples: dict[str, str], readings: list[Reading]) -> 
     addresses = [event.recipient for reading in readings for event in reading.events if event.recipient]
     with open_store(config) as store:
         found = store.suppressions.check(addresses, stream=None, now=datetime.now(UTC))
-    for (name, content), reading in zip(sample_mail(), readings, strict=False):
-        del content
+    for reading, (name, _) in zip(readings, sample_mail(), strict=True):
         sample = samples.get(reading.message_id or "", name)
         if not reading.events:
-            yield Line(sample, "-", str(reading.kind), "-", _unheard(reading), suppressed=False)
+            yield Line(sample, "-", str(reading.kind), _unheard(reading), suppressed=False)
         for event in reading.events:
             entry = found.get(event.recipient.normal) if event.recipient else None
             recipient = event.recipient.text if event.recipient else "-"
-            said = (
-                f"{event.class_} {event.type}" if event.class_ and event.type is EventType.BOUNCE else str(event.type)
-            )
-            yield Line(
-                sample,
-                recipient,
-                said,
-                str(event.category or "-"),
-                _decision(event, entry, policy),
-                suppressed=entry is not None,
-            )
+            yield Line(sample, recipient, _said(event), _decision(event, entry, policy), suppressed=entry is not None)
+
+
+def _said(event: Event) -> str:
+    kind = f"{event.class_} {event.type}" if event.type is EventType.BOUNCE else str(event.type)
+    return f"{kind}: {event.category}" if event.category else kind
 
 
 def _unheard(reading: Reading) -> str:
     if reading.kind is Kind.MALFORMED:
-        return "a report that cannot be read: parked in Malformed for a person"
-    return "not ours: left in INBOX, unread"
+        return "parked in Malformed for a person"
+    return "left in INBOX, unread"
 
 
 def _decision(event: Event, entry: Suppression | None, policy: Policy) -> str:
     if entry is not None:
-        counted = (entry.note or entry.reason).rpartition(": ")[2]
-        return f"suppressed: {counted}"
+        return f"suppressed: {(entry.note or entry.reason).rpartition(': ')[2]}"
     if event.type is EventType.DELAY:
-        return "waits: the queue still tries"
+        return "nothing yet: the queue still tries"
     if event.type is not EventType.BOUNCE:
-        return "recorded, decides nothing"
+        return "nothing: recorded"
     threshold = policy.soft.get(str(event.category))
     if threshold is not None:
-        return f"counted: {threshold.messages} messages over {threshold.span.days} days would suppress"
+        return f"counts: 1 of {threshold.messages} messages"
     info = category_info(str(event.category))
-    return (
-        f"never suppresses: the fault is the {info.fault}'s"
-        if info and info.fault in ("sender", "receiver")
-        else "counted"
-    )
+    return f"nothing: it is the {info.fault}'s fault" if info and info.fault in ("sender", "receiver") else "counts"
