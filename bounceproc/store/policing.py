@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from bounceproc.store import addresses, entries
+from bounceproc.store import addresses, changing
 from bounceproc.store.entries import AUTOMATIC, Entry
 from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import suppression
@@ -39,7 +39,7 @@ def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy
     for verdict in speaking:
         _follow(verdict, after, plain.get(verdict.key))
     changes = [(before.get(name), after.get(name)) for name in before.keys() | after.keys()]
-    return entries.write(connection, changes, actor=AUTOMATIC, at=now)
+    return changing.write(connection, changes, actor=AUTOMATIC, at=now)
 
 
 def _standing(connection: sa.Connection, keys: Collection[bytes]) -> Automatic:

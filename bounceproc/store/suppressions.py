@@ -12,7 +12,7 @@ from bounceproc.errors import InvalidAddressError
 from bounceproc.event import BounceClass, Event, EventType, Trust
 from bounceproc.ports import AddressStatus, RecordedEvent
 from bounceproc.status import EnhancedStatus
-from bounceproc.store import addresses, entries, feed
+from bounceproc.store import addresses, changing, feed
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import Entry, strength
 from bounceproc.store.rows import clean
@@ -194,7 +194,7 @@ def _put(connection: sa.Connection, wanted: Sequence[Entry], actor: str, now: da
     standing = {entry.identity: entry for entry in _standing(connection, subjects.keys())}
     last = {entry.identity: entry for entry in wanted}
     changes = [(standing.get(name), _renewed(standing.get(name), entry, now)) for name, entry in last.items()]
-    return entries.write(connection, changes, actor=actor, at=now)
+    return changing.write(connection, changes, actor=actor, at=now)
 
 
 def _renewed(standing: Entry | None, entry: Entry, now: datetime) -> Entry:
@@ -214,7 +214,7 @@ def _lift(
     gone = [entry for entry in _standing(connection, [touched.key]) if scope in {None, entry.scope}]
     if gone:
         addresses.lifted(connection, touched.key, now)
-    return entries.write(connection, [(entry, None) for entry in gone], actor=actor, at=now, note=note)
+    return changing.write(connection, [(entry, None) for entry in gone], actor=actor, at=now, note=note)
 
 
 # ---- events, read back ------------------------------------------------------------------------------------------------
