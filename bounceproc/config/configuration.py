@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bounceproc.config.sections import (
+        Classify,
         Database,
         Identity,
         Lookup,
@@ -49,6 +50,7 @@ class Config:
     mailbox: tuple[Mailbox, ...]
     identity: Identity
     stream: tuple[Stream, ...]
+    classify: Classify
     policy: Policy
     serve: Serve
     lookup: Lookup

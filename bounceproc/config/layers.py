@@ -12,15 +12,14 @@ from typing import Any, Final, get_origin
 
 from pydantic import BaseModel
 
+from bounceproc.config.finding import FILE_VARIABLE, find, unreadable
 from bounceproc.config.sections import LISTS, Document, defaults
 from bounceproc.config.toml import TomlSyntaxError, parse
 from bounceproc.errors import ConfigError
 
 MAX_FILE_OCTETS: Final = 1024 * 1024
 """A configuration longer than this is another file, named by mistake."""
-FILE_NAME: Final = "bounceproc.toml"
 PREFIX: Final = "BOUNCEPROC_"
-FILE_VARIABLE: Final = "BOUNCEPROC_CONFIG"
 
 _SQLITE: Final = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)", re.DOTALL)
 _TWIN: Final = re.compile(r"_(?:file|env)\Z")
@@ -72,7 +71,7 @@ def gather(path: Path | None, overrides: Mapping[str, Any], environ: Mapping[str
         ConfigError: the file that was named is not there, cannot be read, or is no TOML.
 
     """
-    source = _find(path, environ, cwd)
+    source = find(path, environ, cwd)
     layers = Layers(source, source.parent if source else cwd)
     layers.add(defaults(), {}, layers.folder)
     if source is not None:
@@ -90,39 +89,12 @@ def gather(path: Path | None, overrides: Mapping[str, Any], environ: Mapping[str
 # ---- the file --------------------------------------------------------------------------------------------------------
 
 
-def _find(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
-    named = path or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
-    if named is not None:
-        return cwd / named
-    if _is_there(cwd / FILE_NAME):
-        return cwd / FILE_NAME
-    return next((place for place in _folders() if _is_there(place)), None)
-
-
-def _folders() -> list[Path]:
-    from platformdirs import site_config_path, user_config_path  # noqa: PLC0415 - not needed where a file is named
-
-    folders = user_config_path("bounceproc"), Path("/etc/bounceproc"), site_config_path("bounceproc")
-    return [folder / FILE_NAME for folder in folders]
-
-
-def _is_there(place: Path) -> bool:
-    """Whether there is a file. One that we may not see must not be passed over: its database would silently be another one."""
-    try:
-        place.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise _unreadable(place, error) from error
-    return True
-
-
 def _read(source: Path) -> tuple[dict[str, Any], dict[Location, int]]:
     try:
         with source.open("rb") as file:
             raw = file.read(MAX_FILE_OCTETS + 1)
     except OSError as error:
-        raise _unreadable(source, error) from error
+        raise unreadable(source, error) from error
     if len(raw) > MAX_FILE_OCTETS:
         raise ConfigError(f"{source} is longer than {MAX_FILE_OCTETS} octets", "Name the configuration file.")
     try:
@@ -134,13 +106,6 @@ def _read(source: Path) -> tuple[dict[str, Any], dict[Location, int]]:
     except TomlSyntaxError as error:
         problem = f"{source}:{error.line}:{error.column}: {error}"
         raise ConfigError(f"{source} cannot be read", "", (problem,)) from error
-
-
-def _unreadable(place: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"the configuration {place} cannot be read: {error.strerror}",
-        f"Name another file with --config or {FILE_VARIABLE}, or let this account read it.",
-    )
 
 
 # ---- the environment -------------------------------------------------------------------------------------------------
@@ -226,11 +191,11 @@ def _lay(upper: Mapping[str, Any], lower: dict[str, Any]) -> None:
 
 
 def _rooted(value: Any, folder: Path, key: str = "") -> Any:
-    """A copy in which relative paths begin at the folder: `*_file`, `unix:PATH` and the file of an SQLite database."""
+    """A copy in which relative paths begin at the folder: `*_file`, `*_files`, `unix:PATH` and the file of an SQLite database."""
     if isinstance(value, Mapping):
         return {name: _rooted(each, folder, name) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_rooted(each, folder) for each in value]
+        return [_rooted(each, folder, key.removesuffix("s")) for each in value]
     if isinstance(value, str | Path) and key.endswith("_file") and str(value):
         return folder / value
     if not isinstance(value, str):

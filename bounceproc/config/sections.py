@@ -375,6 +375,13 @@ class Policy(Section):
     """Bounces `expired`, `network-error` and `dns-failure` of one domain."""
 
 
+class Classify(Section):
+    """`[classify]`: what the operator knows beyond the built-in rules."""
+
+    rule_files: tuple[File, ...] = ()
+    """Rule files of the operator's own, asked before the built-in ones, in this order."""
+
+
 class Serve(Section):
     """`[serve]`: where lookups are answered; `off` for nowhere."""
 
@@ -407,6 +414,7 @@ class Document(Section):
     mailbox: tuple[Mailbox, ...]
     identity: Identity
     stream: tuple[Stream, ...]
+    classify: Classify
     policy: Policy
     serve: Serve
     lookup: Lookup

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tomllib
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -833,3 +835,15 @@ def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
 
     assert Config.load().retention.raw == 3
+
+
+def test_rule_files_begin_at_the_configuration_and_keep_their_order(folder: Path) -> None:
+    config = load(folder, '[classify]\nrule_files = ["own/b.toml", "/etc/a.toml"]\n')
+
+    assert config.classify.rule_files == (folder / "own/b.toml", Path("/etc/a.toml"))
+
+
+def test_asking_for_the_file_in_force_loads_no_pydantic() -> None:
+    program = "import sys; from bounceproc.config.finding import find; assert 'pydantic' not in sys.modules"
+
+    subprocess.run([sys.executable, "-c", program], check=True)
