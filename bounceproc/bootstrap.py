@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -276,8 +276,11 @@ def _run_mailbox(
     from bounceproc.sources.imap import ImapSource
 
     mailbox = _mailbox(section)
-    checkpoint = store.ledger.checkpoint(mailbox.name, mailbox.folder)
-    with ImapSource(mailbox, checkpoint, dry_run=dry_run) as source:
+    with ExitStack() as held:
+        if not dry_run:
+            held.enter_context(store.lease(mailbox.name, mailbox.folder))
+        checkpoint = store.ledger.checkpoint(mailbox.name, mailbox.folder)
+        source = held.enter_context(ImapSource(mailbox, checkpoint, dry_run=dry_run))
         return run_once(source, store.ledger, pipeline, dry_run=dry_run, on_batch=on_batch)
 
 

@@ -68,6 +68,12 @@ class Database:
         with translated(self.name, self._url.password), self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def holding(self) -> Iterator[sa.Connection]:
+        """A connection without a transaction, for what belongs to the session itself: PostgreSQL ends long idle transactions."""
+        with translated(self.name, self._url.password), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def close(self) -> None:
         """End all connections."""
         self._engine.dispose()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from bounceproc.store.engine import Database
 from bounceproc.store.keys import Keys, open_keys
+from bounceproc.store.lease import lease
 from bounceproc.store.ledger import Ledger
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
@@ -14,6 +15,7 @@ from bounceproc.store.suppressions import Suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -56,6 +58,15 @@ class Store:
         except BaseException:
             database.close()
             raise
+
+    def lease(self, source: str, folder: str) -> AbstractContextManager[None]:
+        """Hold a folder of a source for as long as the block lasts.
+
+        Raises:
+            TemporaryError: another process holds it.
+
+        """
+        return lease(self._database, source, folder)
 
     def close(self) -> None:
         """End all connections. The store cannot be used after that."""
