@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Final
 
-from bounceproc.classify.categories import CATEGORIES, Category
+from bounceproc.classify.builtin import built_in_rules
+from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classification import Classification
-from bounceproc.classify.index import candidates
-from bounceproc.classify.rules import Facts, Rule, RuleSet, load_rules
+from bounceproc.classify.explanation import Beaten, Explanation
+from bounceproc.classify.index import PATTERNS, candidates
+from bounceproc.classify.rule import Facts, Rule, RuleSet
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
 from bounceproc.event import BounceClass
 from bounceproc.status import EnhancedStatus
@@ -23,6 +25,9 @@ _CODE_CACHE: Final = 4096
 
 _MAX_CODES: Final = 8
 """Codes of a text that are looked at: a reply has one or two, a transcript a handful."""
+
+_MAX_BEATEN: Final = 5
+"""Rules that an explanation names behind the one that decided: enough to see what a rule of one's own would meet."""
 
 _HARD: Final = frozenset(name for name, info in CATEGORIES.items() if info.class_ is BounceClass.HARD)
 _SOFT_OF_THE_ADDRESS: Final = frozenset((Category.INACTIVE_MAILBOX, Category.MAILBOX_FULL))
@@ -38,7 +43,7 @@ class Classifier:
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
-        self._conditional = frozenset(i for i, rule in enumerate(rules.rules) if _has_conditions(rule))
+        self._conditional = frozenset(i for i, rule in enumerate(rules.rules) if rule.has_conditions)
         wordless = [i for i, rule in enumerate(rules.rules) if not rule.patterns]
         self._by_provider_alone = [i for i in wordless if rules.rules[i].remote or rules.rules[i].provider]
         self._by_code_alone = [i for i in wordless if i not in self._by_provider_alone]
@@ -59,11 +64,44 @@ class Classifier:
         Codes that are not given are found in the text; a given status without detail (5.0.0) gives way to one that has it.
         `remote_mta` is the host that refused, `domain` the recipient's: some rules hold for one provider alone.
         """
-        text = text[:MAX_TEXT]
-        status, smtp_code, reply_at = _codes(text, status, smtp_code)
-        place = self._place(text, reply_at, Facts("", status, smtp_code, remote_mta, domain))
+        text = _reply_alone(text[:MAX_TEXT])
+        status, smtp_code, reply_at, believed = _codes(text, status, smtp_code)
+        place = self._place(text, reply_at, Facts("", believed, smtp_code, remote_mta, domain))
+        return self._answer(place, text, status, smtp_code)
+
+    def explain(
+        self,
+        text: str,
+        *,
+        status: EnhancedStatus | None = None,
+        smtp_code: int | None = None,
+        remote_mta: str | None = None,
+        domain: str | None = None,
+    ) -> Explanation:
+        """The answer of `classify` to the same question, and how it came about."""
+        text = _reply_alone(text[:MAX_TEXT])
+        status, smtp_code, reply_at, believed = _codes(text, status, smtp_code)
+        facts = Facts("", believed, smtp_code, remote_mta, domain)
+        place = self._place(text, reply_at, facts)
+        reply = self._all_matches(text[reply_at:], facts)
+        matches = {**self._all_matches(text[:reply_at], facts), **reply}
+        beaten = [self._table[other] for other in sorted({*reply, *self._all_by_codes(facts)}) if other > place]
+        answer = self._answer(place, text, status, smtp_code)
         rule = self._table[place]
-        return Classification(rule.category, class_of(rule, status, smtp_code), rule.id, status, smtp_code)
+        return Explanation(
+            classification=answer,
+            rule=None if rule.id == NO_RULE else rule,
+            pattern=matches.get(place),
+            beaten=tuple(Beaten(other.id, other.category) for other in beaten[:_MAX_BEATEN]),
+            because=_because(rule, answer),
+        )
+
+    def _answer(self, place: int, text: str, status: EnhancedStatus | None, smtp_code: int | None) -> Classification:
+        rule = self._table[place]
+        class_ = class_of(rule, status, smtp_code)
+        if class_ is BounceClass.HARD and place in self._conditional and rule.patterns and _CUT.search(text):
+            class_ = BounceClass.SOFT
+        return Classification(rule.category, class_, rule.id, status, smtp_code)
 
     def _place(self, text: str, reply_at: int, facts: Facts) -> int:
         """The place of the first rule that matches: the words of the reply, then those before it, and the codes."""
@@ -82,12 +120,28 @@ class Classifier:
     def _by_words(self, text: str, facts: Facts) -> int:
         words = words_of(text)
         line = folded(words)
-        for place, number in candidates(self.rules.index, words):
+        for entry in candidates(self.rules.index, words):
+            place, number = divmod(entry, PATTERNS)
             if contains(line, self._table[place].patterns[number]) and (
                 place not in self._conditional or self._holds(place, facts)
             ):
                 return place
         return len(self.rules.rules)
+
+    def _all_matches(self, text: str, facts: Facts) -> dict[int, str]:
+        """The places of all rules whose words are in a text, each with the first of its patterns that is."""
+        words = words_of(text)
+        line = folded(words)
+        found: dict[int, str] = {}
+        for entry in candidates(self.rules.index, words):
+            place, number = divmod(entry, PATTERNS)
+            pattern = self._table[place].patterns[number]
+            if place not in found and contains(line, pattern) and self._holds(place, facts):
+                found[place] = pattern
+        return found
+
+    def _all_by_codes(self, facts: Facts) -> list[int]:
+        return [place for place in (*self._by_provider_alone, *self._by_code_alone) if self._holds(place, facts)]
 
     def _holds(self, place: int, facts: Facts) -> bool:
         return self.rules.rules[place].conditions_hold(facts, self.rules.providers)
@@ -121,16 +175,58 @@ def class_of(rule: Rule, status: EnhancedStatus | None, smtp_code: int | None) -
     return BounceClass.SOFT if transient else class_
 
 
+def _because(rule: Rule, answer: Classification) -> str:
+    """Why an answer is hard or soft, in one phrase."""
+    info = CATEGORIES[answer.category]
+    if rule.class_ is not None:
+        return f"the rule says {rule.class_.value}"
+    if answer.class_ is BounceClass.HARD:
+        return "the address itself cannot be delivered to, and no code says that this may pass"
+    transient = answer.status is not None and answer.status.is_transient
+    if info.class_ is BounceClass.HARD and not (transient or (answer.smtp_code or 500) < 500):
+        return "the reply is cut off behind its first line, and the rest may blame somebody else"
+    if info.class_ is BounceClass.HARD:
+        code = answer.status if transient else answer.smtp_code
+        return f"{code} is a transient code, which never condemns an address"
+    if info.fault is Fault.RECIPIENT:
+        return "the address may take mail again; policy counts repetitions"
+    if info.fault is Fault.NOBODY:
+        return "nothing is known, so nothing condemns the address"
+    return f"the {info.fault.value}'s fault, which never condemns an address"
+
+
 @cache
 def default_classifier() -> Classifier:
     """The built-in rules, ready to be asked."""
-    return Classifier(load_rules())
+    return Classifier(built_in_rules())
+
+
+_CUT: Final = re.compile(r"(?<![\w.])(5\d\d)-(?!['\"]|.*(?<![\w.])\1(?:[^\w.-]|$))", re.DOTALL)
+"""A reply of which only lines with more to follow are there: sendmail's Diagnostic-Code has the first line alone. Words that
+mean no mailbox from one provider (GMX: `mailbox unavailable`) may go on to blame the sender, so that they condemn nobody.
+AsyncOS puts a whole reply behind `550-'`."""
+
+_TRANSLATION: Final = re.compile(
+    r"\s5\d\d 5\.\d\.\d [^\s.]\S*\.\.\. (?:User unknown|Service unavailable|Data format error)\s*$"
+)
+"""sendmail's own line behind the reply that it quotes: `550 5.1.1 <user@example.com>... User unknown` for every 550."""
+
+_MADE_UP: Final = frozenset((EnhancedStatus(5, 1, 1), EnhancedStatus(5, 1, 3), EnhancedStatus(5, 2, 0)))
+"""What sendmail writes as Status for a reply 550 or 553 that has no enhanced status, whatever its words are."""
+
+
+def _reply_alone(text: str) -> str:
+    """A text without the translation that sendmail puts behind a reply; the text itself where it is all there is."""
+    if "... " not in text:
+        return text
+    found = _TRANSLATION.search(text)
+    return text[: found.start()] if found and _CODE.search(text, 0, found.start()) else text
 
 
 def _codes(
     text: str, status: EnhancedStatus | None, smtp_code: int | None
-) -> tuple[EnhancedStatus | None, int | None, int]:
-    """The status and the reply code to go by, and where the remote server's own reply begins.
+) -> tuple[EnhancedStatus | None, int | None, int, EnhancedStatus | None]:
+    """The status and the reply code, where the remote server's own reply begins, and the status as far as to believe it.
 
     A status given without a reason in it (5.0.0) gives way to one of its class that has one. Of several reply codes the
     first that agrees with the status counts. What stands before the reply are the words of whoever wrote the report.
@@ -144,20 +240,24 @@ def _codes(
             reply_at = reply_at if replies else found.start()
             replies.append(int(found[0]))
         elif found[0][0] != "2":
-            statuses.append(EnhancedStatus(int(found[0][0]), int(subject), int(detail)))
+            statuses.append(_status(found[0][0], subject, detail))
+    believed = None if status in _MADE_UP and replies and not statuses else status
     if status is None or _is_bare(status):
         detailed = (one for one in statuses if one.detail and (status is None or one.class_ == status.class_))
         status = next(detailed, None) or status or (statuses[0] if statuses else None)
+        believed = status
     if smtp_code is None and replies:
         same = (one for one in replies if status is not None and one // 100 == status.class_)
         smtp_code = next(same, replies[0])
-    return status, smtp_code, reply_at
+    return status, smtp_code, reply_at, believed
+
+
+@lru_cache(maxsize=1024)
+def _status(class_: str, subject: str, detail: str) -> EnhancedStatus:
+    """The registry of RFC 5248 has a hundred codes; most reports have one of ten."""
+    return EnhancedStatus(int(class_), int(subject), int(detail))
 
 
 def _is_bare(status: EnhancedStatus) -> bool:
     """X.0.0 and what mail programs make up in X.0.N, and the undefined detail X.N.0: a class without a reason (RFC 3463)."""
     return status.subject == 0 or status.detail == 0
-
-
-def _has_conditions(rule: Rule) -> bool:
-    return bool(rule.status or rule.reply or rule.remote or rule.provider)

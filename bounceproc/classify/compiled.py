@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from bounceproc.classify.rules import COMPILED, dump_compiled, hidden_examples, read_built_in
+from bounceproc.classify.builtin import COMPILED, dump_compiled, read_built_in
+from bounceproc.classify.rules import hidden_examples
 from bounceproc.errors import ConfigError
 
 

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bounceproc.classify.rules import Rule
+Index = dict[str, list[int]]
+"""From a word or a pair to entries, each the place of a rule times `PATTERNS` plus the number of its pattern: what JSON
+can hold as it is, reads fast, and sorts in the order in which the rules are asked."""
 
-Index = dict[str, list[list[int]]]
-"""From a word or a pair to `[place of the rule, number of its pattern]`: what JSON can hold as it is."""
+PATTERNS: Final = 1 << 20
+"""More patterns than one rule can have."""
 
 
-def build_index(rules: Sequence[Rule]) -> Index:
-    """Put every pattern under the key that it shares with the fewest others; of equals, the longest."""
+def build_index(rules: Sequence[Sequence[str]]) -> Index:
+    """Put every pattern of every rule under the key that it shares with the fewest others; of equals, the longest."""
     patterns = [
         (place, number, _pattern_keys(pattern))
-        for place, rule in enumerate(rules)
-        for number, pattern in enumerate(rule.patterns)
+        for place, of_rule in enumerate(rules)
+        for number, pattern in enumerate(of_rule)
     ]
     common = Counter(key for _, _, keys in patterns for key in set(keys))
     index: Index = {}
     for place, number, keys in patterns:
-        index.setdefault(min(keys, key=lambda key: (common[key], -len(key))), []).append([place, number])
+        index.setdefault(min(keys, key=lambda key: (common[key], -len(key))), []).append(place * PATTERNS + number)
     return index
 
 
-def candidates(index: Index, words: list[str]) -> list[list[int]]:
-    """The patterns that may be in a row of words, in the order in which their rules are asked."""
-    keys = {*words, *map(" ".join, pairwise(words))}
-    found = [entry for key in index.keys() & keys for entry in index[key]]
+def candidates(index: Index, words: list[str]) -> list[int]:
+    """The entries of the patterns that may be in a row of words, in the order in which their rules are asked."""
+    keys = index.keys() & {*words, *map(" ".join, pairwise(words))}
+    found = [entry for key in keys for entry in index[key]]
     found.sort()
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 MAX_TEXT: Final = 2000
@@ -25,6 +26,9 @@ _HOST: Final = re.compile(
 _ASYNCOS: Final = re.compile(r"[45]\.\d\.\d - [A-Za-z][\w ()]{3,60} (?=(?:[45]\d\d-)?'|$)")
 """AsyncOS explains a code in words of its own before it quotes the reply: `5.1.0 - Unknown address error '550 ...'`."""
 
+_OCTAL: Final = re.compile(r"(?:\\[23][0-7]{2})(?:\\[0-3][0-7]{2})+")
+"""Exim writes the octets of a reply that are no ASCII as `\\303\\244`."""
+
 _NUMBERS: Final = frozenset(str(number) for number in range(1000)) | {f"{number:02}" for number in range(10)}
 """Numbers of up to three digits are no words: codes that servers repeat on each line of a reply, counts, octets."""
 
@@ -41,6 +45,8 @@ def words_of(text: str) -> list[str]:
     Work is linear in the text, of which the first `MAX_TEXT` characters count.
     """
     text = text[:MAX_TEXT]
+    if "\\" in text:
+        text = _OCTAL.sub(_from_octal, text)
     if "@" in text:
         text = _around(text, "@", _ADDRESS, " @ ")
     if "[" in text:
@@ -52,6 +58,10 @@ def words_of(text: str) -> list[str]:
     else:
         words = _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower())
     return [word for word in words if word not in _NUMBERS]
+
+
+def _from_octal(found: re.Match[str]) -> str:
+    return bytes(int(octet, 8) for octet in found[0][1:].split("\\")).decode("utf-8", "replace")
 
 
 def _around(text: str, sign: str, pattern: re.Pattern[str], by: str) -> str:
@@ -87,7 +97,7 @@ def contains(text: str, pattern: str) -> bool:
     """
     if " * " not in pattern:
         return f" {pattern} " in text
-    first, *rest = (f" {piece} " for piece in pattern.split(" * "))
+    first, rest = _pieces(pattern)
     at = text.find(first)
     while at >= 0:
         end = at + len(first) - 1
@@ -100,3 +110,10 @@ def contains(text: str, pattern: str) -> bool:
             return True
         at = text.find(first, at + 1)
     return False
+
+
+@lru_cache(maxsize=1 << 14)
+def _pieces(pattern: str) -> tuple[str, tuple[str, ...]]:
+    """The first piece of a pattern with gaps and the others, as they are searched for."""
+    first, *rest = (f" {piece} " for piece in pattern.split(" * "))
+    return first, tuple(rest)

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bounceproc.classify.builtin import read_built_in
 from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classifier import NO_RULE, Classifier, class_of, default_classifier
-from bounceproc.classify.rules import Facts, Rule, RuleSet, load_rules, read_built_in
+from bounceproc.classify.rule import Facts, Rule, RuleSet
+from bounceproc.classify.rules import load_rules
 from bounceproc.classify.words import folded, words_of
 from bounceproc.event import BounceClass
 from bounceproc.status import EnhancedStatus
@@ -150,6 +152,20 @@ def test_what_blames_the_sender_never_condemns_the_address(blame: str, words: st
 
 
 @pytest.mark.parametrize(
+    "missing",
+    ["unknown", "not known", "not found", "does not exist", "is invalid", "not registered", "cannot be verified"],
+)
+@pytest.mark.parametrize(
+    "whose",
+    ["sender", "your address", "sender domain", "from address", "return path", "envelope sender", "your mail server",
+     "client host", "sending domain", "your account", "your IP"],
+)  # fmt: skip
+def test_a_sender_that_is_missing_never_condemns_the_address(whose: str, missing: str) -> None:
+    for before in ("550 ", "550 5.1.1 <user@example.com>: Recipient address rejected: ", "550 mailbox unavailable: "):
+        assert classify(f"{before}{whose} {missing}").class_ is SOFT, f"{before}{whose} {missing}"
+
+
+@pytest.mark.parametrize(
     ("text", "given", "status", "code"),
     [
         ("550 5.1.1 x", None, "5.1.1", 550),
@@ -258,3 +274,102 @@ def test_inventing_codes_fills_no_memory() -> None:
         classifier.classify("no", status=EnhancedStatus(5, 1, detail))
 
     assert len(classifier._code_places) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "category"),
+    [
+        ("550 Zebras are not fed here", "5.1.1", "recipient-refused"),
+        ("553 Zebras are not fed here", "5.1.3", "recipient-refused"),
+        ("550 5.1.1 Zebras are not fed here", "5.1.1", "bad-mailbox"),
+        ("Zebras are not fed here", "5.1.1", "bad-mailbox"),
+        ("550 user unknown", "5.1.1", "bad-mailbox"),
+        ("550 Zebras are not fed here", "5.4.6", "routing-loop"),
+    ],
+)
+def test_a_status_that_sendmail_made_up_for_a_bare_550_says_nothing(text: str, status: str, category: str) -> None:
+    answer = default_classifier().classify(text, status=EnhancedStatus.parse(status))
+
+    assert (category, status) == (answer.category, str(answer.status))
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("550 4.4.7 message expired\n550 5.1.1 <user@example.com>... User unknown", "expired"),
+        ("550 Message too large\n554 5.0.0 <user@example.com>... Service unavailable", "message-too-large"),
+        ("550 5.1.1 <user@example.com>... User unknown", "bad-mailbox"),
+        ("<user@example.com>... User unknown", "bad-mailbox"),
+    ],
+)
+def test_sendmails_translation_of_a_reply_is_not_the_reply(text: str, category: str) -> None:
+    assert category == classify(text).category
+
+
+def test_words_of_one_provider_condemn_nobody_where_the_reply_is_cut_off() -> None:
+    words = "Requested action not taken: mailbox unavailable"
+
+    assert classify(f"550 {words}", domain="gmx.de").class_ is HARD
+    assert classify(f"550-{words}\n550 See our pages", domain="gmx.de").class_ is HARD
+    assert classify(f"550-{words}", domain="gmx.de").class_ is SOFT
+    assert classify("550-5.1.1 User unknown, please check", domain="gmx.de").class_ is HARD
+    assert classify(f"5.1.0 - Unknown address error 550-'{words}'", domain="gmx.de").class_ is HARD
+
+
+def test_octets_that_exim_escapes_are_read() -> None:
+    assert classify(r"550 Empf\303\244nger existiert nicht").class_ is HARD
+    assert classify(r"550 \346\224\266\344\273\266\344\272\272\344\270\215\345\255\230\345\234\250").class_ is HARD
+
+
+def test_an_explanation_gives_the_rule_the_words_and_what_was_beaten() -> None:
+    found = default_classifier().explain("552 5.1.1 sorry, this mailbox is over quota")
+
+    assert found.classification == classify("552 5.1.1 sorry, this mailbox is over quota")
+    assert found.rule is not None
+    assert (found.rule.id, found.rule.file) == ("mailbox-full", "phrases.toml")
+    assert found.pattern in found.rule.patterns
+    assert "status-x-1-1" in [one.id for one in found.beaten]
+    assert len(found.beaten) <= 5
+
+
+def test_an_explanation_gives_the_note_of_the_rule() -> None:
+    found = default_classifier().explain("550 Requested action not taken: mailbox unavailable")
+
+    assert found.rule is not None
+    assert found.rule.note.startswith("The text of RFC 5321")
+
+
+def test_a_text_that_no_rule_knows_is_explained_too() -> None:
+    found = default_classifier().explain("Xyzzy")
+
+    assert (found.rule, found.pattern, found.beaten) == (None, None, ())
+    assert found.because == "nothing is known, so nothing condemns the address"
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("550 5.1.1 User unknown", "the address itself cannot be delivered to"),
+        ("450 4.1.1 User unknown", "4.1.1 is a transient code"),
+        ("450 User unknown", "450 is a transient code"),
+        ("552 5.2.2 Mailbox full", "the address may take mail again"),
+        ("554 5.7.1 Spam", "the sender's fault"),
+        ("451 4.3.0 Disk full", "the receiver's fault"),
+        ("550 Mailbox unavailable or access denied", "the rule says soft"),
+    ],
+)
+def test_an_explanation_says_why_it_is_hard_or_soft(text: str, because: str) -> None:
+    assert default_classifier().explain(text).because.startswith(because)
+
+
+def test_an_explanation_of_a_cut_reply_says_so() -> None:
+    found = default_classifier().explain("550-Requested action: mailbox unavailable", domain="gmx.de")
+
+    assert found.because.startswith("the reply is cut off")
+
+
+@given(st.text(max_size=200), st.one_of(st.none(), st.integers(200, 559)))
+def test_explaining_never_disagrees_with_classifying(text: str, code: int | None) -> None:
+    classifier = default_classifier()
+
+    assert classifier.explain(text, smtp_code=code).classification == classifier.classify(text, smtp_code=code)

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bounceproc.classify import rules as module
+from bounceproc.classify import builtin as module
+from bounceproc.classify.builtin import COMPILED, data_digest, dump_compiled, read_built_in
 from bounceproc.classify.categories import Category
 from bounceproc.classify.classifier import Classifier
 from bounceproc.classify.providers import Providers
+from bounceproc.classify.rule import Rule, RuleSet, reply_fits, status_fits
 from bounceproc.classify.rules import (
-    COMPILED,
-    Rule,
-    RuleSet,
-    data_digest,
-    dump_compiled,
+    check,
     hidden_examples,
+    hidden_patterns,
+    listing,
+    load_all,
     load_rules,
-    read_built_in,
-    reply_fits,
-    status_fits,
+    try_examples,
 )
 from bounceproc.classify.words import contains
 from bounceproc.errors import ConfigError
@@ -56,19 +55,7 @@ def test_every_example_of_every_rule_is_decided_by_that_rule(built_in: RuleSet) 
 
 
 def test_no_pattern_is_always_taken_by_an_earlier_rule(built_in: RuleSet) -> None:
-    earlier: dict[str, list[tuple[str, str]]] = {}
-    hidden = []
-    for rule in built_in.rules:
-        for pattern in rule.patterns:
-            pieces = [f" {piece} " for piece in pattern.split(" * ")]
-            known = (pair for word in set(pattern.split()) for pair in earlier.get(word, ()))
-            hidden += [(rule.id, pattern, by) for one, by in known if any(f" {one} " in piece for piece in pieces)]
-        if not (rule.status or rule.reply or rule.remote or rule.provider):
-            for pattern in rule.patterns:
-                if " * " not in pattern:
-                    earlier.setdefault(pattern.split()[0], []).append((pattern, rule.id))
-
-    assert hidden == []
+    assert hidden_patterns(built_in.rules) == []
 
 
 def test_the_registry_of_enhanced_status_codes_is_covered(built_in: RuleSet) -> None:
@@ -162,7 +149,7 @@ def test_a_rule_that_an_earlier_one_hides_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_rules([write(tmp_path, GOOD + hidden)])
 
-    assert "is decided by 'our-gateway'; move the rule up" in caught.value.problems[0]
+    assert "is decided by 'our-gateway' (" in caught.value.problems[0]
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -233,3 +220,87 @@ def test_every_rule_has_a_pattern_that_can_match(built_in: RuleSet) -> None:
     for rule in built_in.rules:
         for pattern in rule.patterns:
             assert contains(f" {pattern.replace(' * ', ' ')} ", pattern)
+
+
+def test_a_choice_in_a_pattern_stands_for_each_of_its_wordings(tmp_path: Path) -> None:
+    own = write(tmp_path, GOOD.replace("zebra says no", "(zebra|gnu) (always|) says no"))
+    classifier = Classifier(load_rules([own]))
+
+    assert {classifier.classify(f"550 {text}").rule for text in ("gnu says no", "zebra always says no")} == {
+        "our-gateway"
+    }
+    assert classifier.classify("550 gnat says no").rule != "our-gateway"
+
+
+def test_brackets_without_a_choice_are_punctuation(tmp_path: Path) -> None:
+    own = write(tmp_path, GOOD.replace("zebra says no", "(zebra) says no"))
+
+    assert Classifier(load_rules([own])).classify("550 zebra says no").rule == "our-gateway"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        (" ".join(["(a|b|c|d|e)"] * 9), "stands for more than 600 wordings; make two rules of it"),
+        ("(zebra|)", "has no word in it"),
+    ],
+)
+def test_a_choice_that_is_too_wide_or_empty_is_told(pattern: str, problem: str, tmp_path: Path) -> None:
+    assert any(problem in line for line in check([write(tmp_path, GOOD.replace("zebra says no", pattern))]))
+
+
+def test_a_good_file_has_no_problems(tmp_path: Path) -> None:
+    assert check([write(tmp_path, GOOD)]) == []
+    assert check([]) == []
+
+
+def test_a_rule_hidden_by_one_of_another_file_is_told_with_both_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(GOOD, encoding="utf-8")
+    second.write_text(GOOD.replace("our-gateway", "theirs").replace("zebra says no", "a zebra says no now").replace(
+        "550 Zebra says no", "550 A zebra says no now"), encoding="utf-8")  # fmt: skip
+
+    problems = check([first, second])
+
+    assert check([second, first]) == []
+    assert (
+        f"{second}: rule 'theirs': its pattern 'a zebra says no now' is always taken by 'our-gateway' ({first})"
+        in (problems[1])
+    )
+    assert f"is decided by 'our-gateway' ({first})" in problems[0]
+
+
+def test_checking_tells_all_problems_of_all_files(tmp_path: Path) -> None:
+    own = write(tmp_path, GOOD.replace('"policy"', '"polizy"'))
+
+    problems = check([own, tmp_path / "nowhere.toml"])
+
+    assert [line.split(": ")[0] for line in problems] == [str(own), str(tmp_path / "nowhere.toml")]
+
+
+def test_each_example_is_tried(built_in: RuleSet) -> None:
+    results = try_examples(built_in)
+
+    assert len(results) == sum(len(rule.examples) for rule in built_in.rules)
+    assert all(result.passed for result in results)
+    assert all(result.category == result.rule.category for result in results)
+
+
+def test_examples_of_an_operator_are_tried_among_all_rules(tmp_path: Path) -> None:
+    rules = load_all([write(tmp_path, GOOD)])
+
+    first, *others = try_examples(rules, rules.rules[:2])
+
+    assert (first.rule.id, first.example, first.decided_by) == ("our-gateway", "550 Zebra says no", "our-gateway")
+    assert others
+
+
+def test_a_list_shows_what_each_rule_gives_and_for_whom(tmp_path: Path) -> None:
+    note = 'note = "ours"\nprovider = "google"\npattern ='
+    listed = listing(load_all([write(tmp_path, GOOD.replace("pattern =", note))]))
+
+    first = listed[0]
+    assert (first.id, first.category, first.class_) == ("our-gateway", Category.POLICY, BounceClass.SOFT)
+    assert (first.provider, first.note, first.examples) == (("google",), "ours", ("550 Zebra says no",))
+    assert first.patterns == ("zebra says no",)
+    assert next(one for one in listed if one.id == "status-x-1-1").class_ is BounceClass.HARD

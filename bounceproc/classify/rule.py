@@ -1,0 +1,110 @@
+"""A rule, what it is held against, and a set of rules in the order in which they are asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from bounceproc.classify.index import Index, build_index
+from bounceproc.classify.words import contains
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bounceproc.classify.categories import Category
+    from bounceproc.classify.providers import Providers
+    from bounceproc.event import BounceClass
+    from bounceproc.status import EnhancedStatus
+
+
+class Facts(NamedTuple):
+    """What is known of one refusal, in the form that rules are held against."""
+
+    text: str
+    """The folded words."""
+    status: EnhancedStatus | None
+    smtp_code: int | None
+    remote_mta: str | None = None
+    domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One piece of knowledge: what it asks for, and the category that follows."""
+
+    id: str
+    category: Category
+    class_: BounceClass | None = None
+    status: tuple[str, ...] = ()
+    reply: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    vague: bool = False
+    file: str = ""
+    note: str = ""
+    written: tuple[str, ...] = ()
+    """The patterns as the file has them. Empty where the rules come from the compiled file, like the examples."""
+    examples: tuple[str, ...] = ()
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether it asks for more than words."""
+        return bool(self.status or self.reply or self.remote or self.provider)
+
+    def conditions_hold(self, facts: Facts, providers: Providers) -> bool:
+        """Whether codes, remote host and provider fit; the words are another matter."""
+        if self.status and not any(status_fits(want, facts.status) for want in self.status):
+            return False
+        if self.reply and not any(reply_fits(want, facts.smtp_code) for want in self.reply):
+            return False
+        if self.remote and not any(fnmatchcase((facts.remote_mta or "").lower(), glob) for glob in self.remote):
+            return False
+        return not self.provider or self._provider_fits(facts, providers)
+
+    def _provider_fits(self, facts: Facts, providers: Providers) -> bool:
+        names = {providers.of_domain(facts.domain), providers.of_host(facts.remote_mta)}
+        domain = (facts.domain or "").lower()
+        return any(want in names or fnmatchcase(domain, want) for want in self.provider)
+
+    def matches(self, facts: Facts, providers: Providers) -> bool:
+        """Whether this rule speaks of these facts."""
+        return self.conditions_hold(facts, providers) and (
+            not self.patterns or any(contains(facts.text, pattern) for pattern in self.patterns)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Rules in the order in which they are asked, and the providers they may name."""
+
+    rules: tuple[Rule, ...]
+    providers: Providers
+    index: Index
+    """Of the rules' patterns."""
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule], providers: Providers) -> RuleSet:
+        """Rules that stand in their order already."""
+        rules = tuple(rules)
+        return cls(rules, providers, build_index([rule.patterns for rule in rules]))
+
+    def first_match(self, facts: Facts) -> Rule | None:
+        """The rule that decides, found the plain way. `Classifier` gives the same answer sooner."""
+        return next((rule for rule in self.rules if rule.matches(facts, self.providers)), None)
+
+
+def status_fits(want: str, status: EnhancedStatus | None) -> bool:
+    """Whether a status is the wanted one, where `x` stands for any number."""
+    if status is None:
+        return False
+    given = (str(status.class_), str(status.subject), str(status.detail))
+    return all(one in ("x", number) for one, number in zip(want.split("."), given, strict=True))
+
+
+def reply_fits(want: str, smtp_code: int | None) -> bool:
+    """Whether a reply code is the wanted one, where `x` stands for any digit."""
+    return smtp_code is not None and all(
+        one in ("x", digit) for one, digit in zip(want, f"{smtp_code:03}", strict=True)
+    )
