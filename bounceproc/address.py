@@ -22,7 +22,8 @@ _PLAIN: Final = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
 )
 _LITERAL: Final = re.compile(r"\[[0-9a-z:.]+\]")
-_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ufffd\ud800-\udfff]")
+_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\ud800-\udfff]")
+"""White space, controls, what turns the direction of writing, and what no text holds: nobody's address, and a trap in a terminal."""
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ATOMS: Final = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
 

@@ -8,11 +8,14 @@ where they are built.
 from __future__ import annotations
 
 import getpass
+import logging
 import sys
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from bounceproc.classify.categories import CategoryInfo
+    from bounceproc.classify.classifier import Classifier
     from bounceproc.config import Config
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.config import Threshold as ThresholdSection
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
     from bounceproc.store.store import Store
 
     OnBatch: TypeAlias = Callable[[BatchResult, int, int | None], None]
+
+# It logs a traceback for each header that it trips over, and its exceptions are expected where it is asked.
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 
 REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
@@ -63,19 +70,29 @@ def read_lines(path: str) -> Iterator[str]:
         ) from error
 
 
-def describe(message: RawMessage) -> dict[str, Any]:
-    """What one message says (`classify --format jsonl`)."""
+def classifier_with(rule_files: Sequence[Path] = ()) -> Classifier:
+    """The built-in rules behind an operator's own.
+
+    Raises:
+        ConfigError: a rule file is wrong; `problems` has one line for each wrong place.
+
+    """
+    from bounceproc.classify.classifier import Classifier, default_classifier
+    from bounceproc.classify.rules import load_rules
+
+    return Classifier(load_rules(rule_files)) if rule_files else default_classifier()
+
+
+def describer(rule_files: Sequence[Path] = ()) -> Callable[[RawMessage], dict[str, Any]]:
+    """What says of one message what `classify --format jsonl` prints."""
     from bounceproc import pipeline
-    from bounceproc.classify.classifier import default_classifier
 
-    return pipeline.describe(message, default_classifier())
+    return partial(pipeline.describe, classifier=classifier_with(rule_files))
 
 
-def describe_reply(text: str) -> dict[str, Any]:
+def describe_reply(text: str, classifier: Classifier) -> dict[str, Any]:
     """What one SMTP reply or Diagnostic-Code says (`classify --replies`)."""
-    from bounceproc.classify.classifier import default_classifier
-
-    found = default_classifier().classify(text)
+    found = classifier.classify(text)
     return {
         "text": text,
         "class": found.class_.value,
@@ -100,6 +117,17 @@ def not_served(config: Config) -> tuple[str, ...]:
         notes.append(
             "identity.token_secret: signed return paths are not read yet; unsigned reports only count until they are"
         )
+    if config.identity.trusted_authserv:
+        notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
+    if config.lookup.extension:
+        notes.append("lookup.extension: extensions are not taken off yet; ask for the address without one as well")
+    if (config.retention.raw, config.retention.events) != (30, 730):
+        notes.append("retention: nothing is purged yet")
+    notes += [
+        f"mailbox {section.name}: auth = {section.auth.value} cannot be used yet"
+        for section in config.mailbox
+        if section.auth.value != "password"
+    ]
     if config.stream:
         notes.append("stream: streams are not told apart yet; an unsubscribe is for all mail")
     return tuple(notes)
@@ -109,8 +137,8 @@ def not_served(config: Config) -> tuple[str, ...]:
 
 
 @contextmanager
-def open_store(config: Config) -> Iterator[Store]:
-    """The database in force, checked and ready.
+def open_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
+    """The database in force, checked and ready. A dry run makes none: where there is none yet, it gets one that is thrown away.
 
     Raises:
         SchemaError: it is older or newer than this program.
@@ -120,15 +148,12 @@ def open_store(config: Config) -> Iterator[Store]:
     """
     from bounceproc.store.store import Store
 
-    store = Store.open(
-        config.database_url(),
-        pepper_file=config.privacy.pepper_file,
-        hash_only=config.privacy.hash_only,
-    )
-    try:
-        yield store
-    finally:
-        store.close()
+    url, pepper_file = config.database_url(), config.privacy.pepper_file
+    with ExitStack() as held:
+        if dry_run and url.startswith("sqlite") and not Path(url.partition(":///")[2]).exists():
+            folder = Path(held.enter_context(TemporaryDirectory(prefix="bounceproc-")))
+            url, pepper_file = f"sqlite:///{folder / 'dry-run.db'}", folder / "dry-run.pepper"
+        yield held.enter_context(Store.open(url, pepper_file=pepper_file, hash_only=config.privacy.hash_only))
 
 
 def subject(text: str) -> Address:
@@ -143,7 +168,7 @@ def scope_of(text: str) -> str:
         UsageError: it is neither.
 
     """
-    if text == "*" or (text.startswith("stream:") and text[7:].strip()):
+    if text == "*" or (text.startswith("stream:") and text[7:].strip() and text.isprintable()):
         return text
     raise UsageError(f"{text!r} is no scope", "Write '*' for all mail (quoted, for the shell's sake) or stream:NAME.")
 
@@ -218,7 +243,7 @@ def _threshold(row: ThresholdSection, *, addresses: int = 1) -> Threshold:
 
 @dataclass(slots=True)
 class Runs:
-    """What became of each mailbox."""
+    """What became of each mailbox; one that failed has a summary, too: of what was done until then."""
 
     summaries: list[Summary] = field(default_factory=list)
     failures: list[tuple[str, BounceprocError]] = field(default_factory=list)
@@ -228,21 +253,22 @@ class Runs:
         """The error's own number for a single mailbox; "try again later" when one of several failed."""
         if not self.failures:
             return 0
-        return (
-            self.failures[0][1].exit_code if len(self.failures) + len(self.summaries) == 1 else TemporaryError.exit_code
-        )
+        return self.failures[0][1].exit_code if len(self.summaries) == 1 else TemporaryError.exit_code
 
 
 def run_files(
     config: Config, paths: Sequence[str], *, mbox: bool = False, dry_run: bool = False, on_batch: OnBatch | None = None
 ) -> Summary:
     """Ingest messages from files."""
-    from bounceproc.service import run_once
+    from bounceproc.service import Summary, run_once
     from bounceproc.sources.files import FileSource
 
     source = FileSource(paths, mbox=mbox)
-    with open_store(config) as store:
-        return run_once(source, store.ledger, _pipeline(config, store), dry_run=dry_run, on_batch=on_batch or _ignore)
+    summary = Summary(source.name)
+    with open_store(config, dry_run=dry_run) as store:
+        pipeline = _pipeline(config, store)
+        run_once(source, store.ledger, pipeline, summary, dry_run=dry_run, on_batch=on_batch or _ignore)
+    return summary
 
 
 def run_mailboxes(
@@ -251,27 +277,30 @@ def run_mailboxes(
     """Poll mailboxes to their end, one after the other; one that fails never stops the others.
 
     Raises:
-        ConfigError: no mailbox is configured, or none has this name.
+        ConfigError: no mailbox is configured.
+        UsageError: none has this name.
         BounceprocError: the database cannot be used at all.
 
     """
+    from bounceproc.service import Summary
+
     runs = Runs()
     chosen = _chosen(config, names)
-    with open_store(config) as store:
+    with open_store(config, dry_run=dry_run) as store:
         pipeline = _pipeline(config, store)
         for section in chosen:
+            summary = Summary(section.name)
+            runs.summaries.append(summary)
             try:
-                runs.summaries.append(
-                    _run_mailbox(section, store, pipeline, dry_run=dry_run, on_batch=on_batch or _ignore)
-                )
+                _run_mailbox(section, store, pipeline, summary, dry_run=dry_run, on_batch=on_batch or _ignore)
             except BounceprocError as error:
                 runs.failures.append((section.name, error))
     return runs
 
 
 def _run_mailbox(
-    section: MailboxSection, store: Store, pipeline: Pipeline, *, dry_run: bool, on_batch: OnBatch
-) -> Summary:
+    section: MailboxSection, store: Store, pipeline: Pipeline, summary: Summary, *, dry_run: bool, on_batch: OnBatch
+) -> None:
     from bounceproc.service import run_once
     from bounceproc.sources.imap import ImapSource
 
@@ -281,7 +310,7 @@ def _run_mailbox(
             held.enter_context(store.lease(mailbox.name, mailbox.folder))
         checkpoint = store.ledger.checkpoint(mailbox.name, mailbox.folder)
         source = held.enter_context(ImapSource(mailbox, checkpoint, dry_run=dry_run))
-        return run_once(source, store.ledger, pipeline, dry_run=dry_run, on_batch=on_batch)
+        run_once(source, store.ledger, pipeline, summary, dry_run=dry_run, on_batch=on_batch)
 
 
 def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
@@ -293,7 +322,7 @@ def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
     known = {section.name: section for section in config.mailbox}
     for name in names:
         if name not in known:
-            raise ConfigError(f"no mailbox is named {name!r}", f"There are: {', '.join(known)}.")
+            raise UsageError(f"no mailbox is named {name!r}", f"There are: {', '.join(known)}.")
     return [known[name] for name in names] if names else list(config.mailbox)
 
 
@@ -323,11 +352,13 @@ def _mailbox(section: MailboxSection) -> Mailbox:
 
 
 def _pipeline(config: Config, store: Store) -> Pipeline:
-    from bounceproc.classify.classifier import default_classifier
     from bounceproc.pipeline import Pipeline
 
     return Pipeline(
-        ledger=store.ledger, classifier=default_classifier(), policy=policy_of(config), clock=lambda: datetime.now(UTC)
+        ledger=store.ledger,
+        classifier=classifier_with(config.classify.rule_files),
+        policy=policy_of(config),
+        clock=lambda: datetime.now(UTC),
     )
 
 

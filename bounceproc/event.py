@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,6 +96,26 @@ class Event:
             return self
         return replace(self, occurred_at=received_at)
 
+    def classified(
+        self,
+        *,
+        category: str,
+        class_: BounceClass,
+        rule: str,
+        status: EnhancedStatus | None,
+        smtp_code: int | None,
+    ) -> Event:
+        """The same event with its category. `dataclasses.replace` takes four times as long, and every bounce comes by here."""
+        copy = object.__new__(Event)
+        for name, value in zip(_NAMES, _values(self), strict=True):
+            _set(copy, name, value)
+        _set(copy, "category", category)
+        _set(copy, "class_", class_)
+        _set(copy, "rule", rule)
+        _set(copy, "status", status)
+        _set(copy, "smtp_code", smtp_code)
+        return copy
+
     def identity(self, recipient_key: bytes) -> bytes:
         """The event id (16 octets): equal for the same report through another door, so that nothing is counted twice.
 
@@ -119,16 +140,16 @@ class Event:
         return {
             "recipient": self.recipient.text if self.recipient else None,
             "final_recipient": self.final_recipient.text if self.final_recipient else None,
-            "event": self.type.value,
-            "class": self.class_.value if self.class_ else None,
-            "category": str(self.category) if self.category else None,
+            "event": self.type,
+            "class": self.class_,
+            "category": self.category,
             "status": str(self.status) if self.status else None,
             "smtp_code": self.smtp_code,
             "diagnostic": self.diagnostic or None,
             "action": self.action,
             "remote_mta": self.remote_mta,
             "feedback_type": self.feedback_type,
-            "trust": self.trust.value,
+            "trust": self.trust,
             "rule": self.rule,
             "original_message_id": self.original_message_id,
             "derived": self.derived,
@@ -136,6 +157,13 @@ class Event:
         }
 
 
+_NAMES: Final = tuple(field.name for field in fields(Event))
+_values: Final = attrgetter(*_NAMES)
+_set: Final = object.__setattr__
+
+
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with a `Z`, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    if moment is None:
+        return None
+    return f"{(moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[:19]}Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bounceproc.errors import BadDataError, MalformedReportError
 from bounceproc.event import BounceClass, EventType, Kind
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from bounceproc.classify.classification import Classification
     from bounceproc.classify.classifier import Classifier
     from bounceproc.event import Event
     from bounceproc.policy.settings import Policy
@@ -38,13 +39,16 @@ OUTCOMES: Final = {
 }
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
-class Interpretation:
+class Interpretation(Generic[T]):
     """What one message says, classified; `error` says why a malformed one could not be read."""
 
     kind: Kind
     report: Report | None
-    events: tuple[Event, ...] = ()
+    events: tuple[T, ...] = ()
     error: str | None = None
 
 
@@ -61,63 +65,91 @@ class BatchResult:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
 
-def interpret(message: bytes, classifier: Classifier) -> Interpretation:
+def interpret(message: bytes, classifier: Classifier) -> Interpretation[Event]:
     """Recognise and classify one message. Never raises: a message that breaks a reader is malformed, and says how."""
-    try:
-        report = recognise(message)
-        if report is None:
-            return Interpretation(Kind.OTHER, None)
-        return Interpretation(report.kind, report, tuple(classified(event, classifier) for event in report.events))
-    except MalformedReportError as error:
-        return Interpretation(Kind.MALFORMED, None, error=str(error))
-    except Exception as error:  # noqa: BLE001 - the one broad except of the program: one message never stops a run
-        return Interpretation(Kind.MALFORMED, None, error=f"the reader failed: {type(error).__name__}: {error}"[:500])
+    return _interpreted(message, lambda event: classified(event, classifier))
 
 
-def interpret_raw(raw: RawMessage, classifier: Classifier) -> Interpretation:
+def interpret_raw(raw: RawMessage, classifier: Classifier) -> Interpretation[Event]:
     """The same for a message out of a source: one whose content could not be had is malformed."""
     if raw.error is not None:
         return Interpretation(Kind.MALFORMED, None, error=raw.error)
     return interpret(raw.data, classifier)
 
 
+def _interpreted(message: bytes, classify: Callable[[Event], T]) -> Interpretation[T]:
+    try:
+        report = recognise(message)
+        if report is None:
+            return Interpretation(Kind.OTHER, None)
+        return Interpretation(report.kind, report, tuple(map(classify, report.events)))
+    except MalformedReportError as error:
+        return Interpretation(Kind.MALFORMED, None, error=str(error))
+    except Exception as error:  # noqa: BLE001 - the one broad except of the program: one message never stops a run
+        return Interpretation(Kind.MALFORMED, None, error=f"the reader failed: {type(error).__name__}: {error}"[:500])
+
+
 def describe(message: RawMessage, classifier: Classifier) -> dict[str, Any]:
     """What one message says, under the names that scripts rely on: one object of `classify --format jsonl`."""
-    meaning = interpret_raw(message, classifier)
+    if message.error is not None:
+        meaning: Interpretation[dict[str, Any]] = Interpretation(Kind.MALFORMED, None, error=message.error)
+    else:
+        meaning = _interpreted(message.data, lambda event: described(event, classifier))
     report = meaning.report
-    described: dict[str, Any] = {
+    found: dict[str, Any] = {
         "source": message.ref,
-        "kind": meaning.kind.value,
+        "kind": meaning.kind,
         "message_id": report.message_id if report else None,
         "reporting_mta": report.reporting_mta if report else None,
         "detector": report.detector if report else None,
-        "reports": [event.to_dict() for event in meaning.events],
+        "reports": meaning.events,
     }
     if meaning.error is not None:
-        described["error"] = meaning.error
-    return described
+        found["error"] = meaning.error
+    return found
+
+
+def described(event: Event, classifier: Classifier) -> dict[str, Any]:
+    """One of the `reports` of such an object: what `classified` would say, without the cost of a second event."""
+    row = event.to_dict()
+    if event.type in CLASSIFIED:
+        found = _classification(event, classifier)
+        row["class"] = _class(event, found)
+        row["category"] = found.category
+        row["rule"] = found.rule
+        row["status"] = str(found.status) if found.status else None
+        row["smtp_code"] = found.smtp_code
+    return row
 
 
 def classified(event: Event, classifier: Classifier) -> Event:
     """The same event with its category, class and rule, where it is of a type that has them."""
     if event.type not in CLASSIFIED:
         return event
-    found = classifier.classify(
+    found = _classification(event, classifier)
+    return replace(
+        event,
+        category=found.category,
+        class_=_class(event, found),
+        rule=found.rule,
+        status=found.status,
+        smtp_code=found.smtp_code,
+    )
+
+
+def _classification(event: Event, classifier: Classifier) -> Classification:
+    return classifier.classify(
         event.diagnostic,
         status=event.status,
         smtp_code=event.smtp_code,
         remote_mta=event.remote_mta,
         domain=event.recipient.domain if event.recipient else None,
     )
-    return replace(
-        event,
-        category=found.category,
-        # A warning says that the queue still tries: whatever the reply, the address is not condemned yet.
-        class_=BounceClass.SOFT if event.type is EventType.DELAY else found.class_,
-        rule=found.rule,
-        status=found.status,
-        smtp_code=found.smtp_code,
-    )
+
+
+def _class(event: Event, found: Classification) -> BounceClass:
+    """A warning says that the queue still tries: whatever the reply, the address is not condemned yet."""
+    return BounceClass.SOFT if event.type is EventType.DELAY else found.class_
 
 
 def raw_digest(message: bytes) -> bytes:

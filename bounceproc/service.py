@@ -70,13 +70,15 @@ def run_once(
     source: Source,
     ledger: Ledger,
     pipeline: Pipeline,
+    summary: Summary,
     *,
     dry_run: bool = False,
     on_batch: Callable[[BatchResult, int, int | None], None] = lambda _result, _done, _total: None,
-) -> Summary:
+) -> None:
     """Read a source to its end: record, commit, and only then settle, batch by batch.
 
-    A run that was killed between a commit and its settling is made good first. `on_batch` gets each batch's result, the
+    A run that was killed between a commit and its settling is made good first. What was done is counted in `summary`, up to
+    the moment of an error. `on_batch` gets each batch's result, the
     number of messages done and, where the source knows it, how many there are.
 
     Raises:
@@ -84,7 +86,6 @@ def run_once(
         AccessError: the source refuses us.
 
     """
-    summary = Summary(source.name)
     if not dry_run:
         pending = ledger.unsettled(source.name)
         if pending:
@@ -92,12 +93,9 @@ def run_once(
             ledger.settled(source.name, [settlement.ref for settlement in pending])
             summary.resumed = len(pending)
     for batch in source.batches():
-        if dry_run:
-            result = pipeline.preview(batch)
-        else:
-            result = pipeline.process(source.name, batch)
+        result = pipeline.preview(batch) if dry_run else pipeline.process(source.name, batch)
+        summary.add(result)
+        if not dry_run:
             source.settle(result.settlements)
             ledger.settled(source.name, [settlement.ref for settlement in result.settlements])
-        summary.add(result)
         on_batch(result, summary.messages, batch.total)
-    return summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _ENHANCED: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
@@ -28,7 +29,7 @@ class EnhancedStatus:
     def find(cls, text: str) -> EnhancedStatus | None:
         """The first code in an SMTP reply or Diagnostic-Code. An IP address is none."""
         found = _ENHANCED.search(text)
-        return cls(int(found[1]), int(found[2]), int(found[3])) if found else None
+        return _status(found[1], found[2], found[3]) if found else None
 
     @property
     def is_success(self) -> bool:
@@ -47,6 +48,12 @@ class EnhancedStatus:
 
     def __str__(self) -> str:
         return f"{self.class_}.{self.subject}.{self.detail}"
+
+
+@lru_cache(maxsize=1024)
+def _status(class_: str, subject: str, detail: str) -> EnhancedStatus:
+    """The registry of RFC 5248 has a hundred codes; most reports have one of ten."""
+    return EnhancedStatus(int(class_), int(subject), int(detail))
 
 
 def find_reply_code(text: str) -> int | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bounceproc.cli.options import ConfigOption, DatabaseOption, StreamOption, configuration, now
-from bounceproc.cli.output import Format, harmless, out, print_json
+from bounceproc.cli.output import Format, harmless, out, print_json, say
+from bounceproc.errors import BadDataError, InvalidAddressError
+
+if TYPE_CHECKING:
+    from bounceproc.address import Address
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,12 +33,11 @@ def check(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Say which addresses must not be mailed. Exit code 0: none of them; 1: at least one."""
-    from bounceproc.address import Address
+    """Say which addresses must not be mailed. Exit code 0: none of them; 1: at least one; 65: some lines are no addresses."""
     from bounceproc.bootstrap import open_store, read_lines
 
     asked = [line for name in addresses for line in (filter(str.strip, read_lines("-")) if name == "-" else [name])]
-    parsed = [Address.parse(text) for text in asked]
+    parsed, wrong = _parsed(asked, from_stdin="-" in addresses)
     with open_store(configuration(config, database)) as store:
         found = store.suppressions.check(parsed, stream=stream, now=now())
     if not quiet:
@@ -52,4 +55,21 @@ def check(
                 console.print(
                     f"{harmless(address)}  SUPPRESSED  {why}, scope {entry.scope}, since {entry.since:%Y-%m-%d}"
                 )
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(BadDataError.exit_code if wrong else 1 if found else 0)
+
+
+def _parsed(texts: list[str], *, from_stdin: bool) -> tuple[list[Address], int]:
+    """The addresses, and how many lines of standard input are none; what was typed as an argument must be one."""
+    from bounceproc.address import Address
+
+    parsed: list[Address] = []
+    wrong = 0
+    for text in texts:
+        try:
+            parsed.append(Address.parse(text))
+        except InvalidAddressError as error:
+            if not from_stdin:
+                raise
+            wrong += 1
+            say(str(error))
+    return parsed, wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bounceproc.config import Config
 
 ConfigOption = Annotated[
@@ -28,8 +31,25 @@ DatabaseOption = Annotated[
         help="The database, instead of the configured one: sqlite:///FILE or postgresql+psycopg://...",
     ),
 ]
+RulesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rules", metavar="FILE", help="A rule file of your own, asked before the configured and the built-in ones."
+    ),
+]
+
+
+def _printable(text: str | None) -> str | None:
+    if text is not None and not text.isprintable():
+        raise typer.BadParameter("it has signs that cannot be printed")
+    return text
+
+
 StreamOption = Annotated[
-    str | None, typer.Option("--stream", metavar="NAME", help="Ask for one stream. Default: any scope counts.")
+    str | None,
+    typer.Option(
+        "--stream", metavar="NAME", help="Ask for one stream. Default: any scope counts.", callback=_printable
+    ),
 ]
 
 UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
@@ -54,11 +74,23 @@ def configuration(config: Path | None, database: str | None = None) -> Config:
     from bounceproc.cli.output import say
     from bounceproc.config import Config
 
-    url = database or _Chosen.database
+    url = database if database is not None else _Chosen.database
+    if url is not None and not url.strip():
+        raise typer.BadParameter("it is empty: an unset variable would mean another database", param_hint="--database")
     loaded = Config.load(config or _Chosen.config, overrides={"database": {"url": url}} if url else {})
     for warning in (*loaded.warnings, *not_served(loaded)):
         say(f"warning: {warning}")
     return loaded
+
+
+def rule_files(config: Path | None, given: Sequence[Path] | None = None) -> tuple[Path, ...]:
+    """The operator's rule files: those named on the command line, then those of the configuration, where there is one."""
+    from bounceproc.config.finding import find
+
+    path = config or _Chosen.config
+    if find(path, os.environ, Path.cwd()) is None:
+        return tuple(given or ())
+    return (*(given or ()), *configuration(path).classify.rule_files)
 
 
 def now() -> datetime:
@@ -74,10 +106,10 @@ def moment(text: str, *, since: datetime) -> datetime:
 
     """
     unit = UNITS.get(text[-1:].lower())
-    if unit and text[:-1].isdigit():
-        return since + int(text[:-1]) * unit
     try:
+        if unit and text[:-1].isdecimal():
+            return since + int(text[:-1]) * unit
         when = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no moment: write 2027-01-31, 2027-01-31T12:00:00Z, or 30d") from None
     return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.table import Table
+
+_WILD: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON lets stand as it is, and a terminal or a reader of lines does not."""
 
 PIPE_WIDTH: Final = 1000
 """Columns where there is no terminal: nothing is folded, so that grep finds it."""
@@ -38,9 +42,14 @@ def harmless(text: object, limit: int = 0) -> str:
     return shown if not limit or len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def tame(line: str) -> str:
+    """A line of JSON in which nothing breaks lines, turns the direction of writing or commands a terminal."""
+    return line if line.isprintable() else _WILD.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+
+
 def print_json(value: Any) -> None:
     """One object on one line of standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(tame(json.dumps(value, ensure_ascii=False)) + "\n")
 
 
 def out() -> Console:

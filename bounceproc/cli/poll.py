@@ -49,8 +49,9 @@ def poll(
         for summary in runs.summaries:
             print_json(summary.to_dict())
     else:
-        show_summaries(runs.summaries, dry_run=dry_run)
+        show_summaries(runs.summaries, dry_run=dry_run, failed={name for name, _ in runs.failures})
     for name, error in runs.failures:
-        say(f"mailbox {name}: {error.what}" + (f"\n  {error.advice}" if error.advice else ""))
+        what = error.what.removeprefix(f"mailbox {name}: ")
+        say(f"mailbox {name}: {what}" + (f"\n  {error.advice}" if error.advice else ""))
     if runs.failures:
         raise typer.Exit(runs.exit_code)

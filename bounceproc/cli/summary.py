@@ -10,7 +10,7 @@ from bounceproc.cli.output import harmless, out, say
 from bounceproc.event import EventType, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from bounceproc.service import Summary
 
@@ -19,15 +19,17 @@ DryRunOption = Annotated[
 ]
 
 
-def show_summaries(summaries: Sequence[Summary], *, dry_run: bool = False) -> None:
-    """A few lines a source, then what could not be read."""
+def show_summaries(summaries: Sequence[Summary], *, dry_run: bool = False, failed: Collection[str] = ()) -> None:
+    """A few lines a source, then what could not be read. Of one that `failed`, only what was done."""
     console = out()
     for summary in summaries:
+        if summary.source in failed and not summary.messages:
+            continue
         console.print(_headline(summary))
         for line in (_reports(summary), _others(summary)):
             if line:
                 console.print(f"  {line}")
-        _remarks(summary, dry_run=dry_run)
+        _remarks(summary, dry_run=dry_run, failed=summary.source in failed)
 
 
 def _headline(summary: Summary) -> str:
@@ -65,10 +67,10 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}"
 
 
-def _remarks(summary: Summary, *, dry_run: bool) -> None:
+def _remarks(summary: Summary, *, dry_run: bool, failed: bool) -> None:
     if dry_run:
         say(f"{summary.source}: dry run, nothing was recorded or touched")
-    if not summary.messages:
+    if not summary.messages and not failed:
         say(f"{summary.source}: no message that was not read before")
     if summary.duplicates:
         say(f"{summary.source}: {summary.duplicates} messages were recorded before and changed nothing")

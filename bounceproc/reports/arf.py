@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.errors import MalformedReportError
 from bounceproc.event import Event, EventType, Kind
 from bounceproc.reports import fields, returnpath
 from bounceproc.reports.original import Original, addresses
@@ -79,6 +80,11 @@ def _report(mail: Mail, found: list[Block]) -> Report:
         recipients = [recovered]
     elif not recipients:
         recipients = [None]
+    if "feedback-type" not in block and recipients == [None]:
+        # RFC 5965 3.1 demands the type; Microsoft leaves it out and names the reader instead. Neither is a cut message.
+        raise MalformedReportError(
+            "a feedback report says neither its type nor who complained", "Look at the message: it may be cut off."
+        )
     redacted = _theirs(mail, named)
     arrival = fields.date(block.get("received-date") or block.get("arrival-date") or "")
     events = tuple(
@@ -192,7 +198,6 @@ def _built(mail: Mail, detector: str, events: tuple[Event, ...], extensions: Blo
         events=events,
         message_id=mail.message_id,
         reporting_mta=events[0].reporting_mta if events else None,
-        date=mail.date,
         extensions=extensions,
         headers=mail.headers,
         original=mail.original,

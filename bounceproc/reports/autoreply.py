@@ -10,7 +10,9 @@ from bounceproc.reports import fields
 from bounceproc.reports.report import Report
 
 if TYPE_CHECKING:
+    from bounceproc.reports.fields import Block
     from bounceproc.reports.mail import Mail
+    from bounceproc.reports.mime import Part
 
 _MARKED: Final = (
     *(b"x-autoreply", b"x-autorespond", b"x-autoresponder", b"x-autoreply-from", b"x-mail-autoreply", b"x-autoreplied"),
@@ -23,6 +25,11 @@ _MARKED: Final = (
     ),
 )
 """Headers that only answering machines write. X-Auto-Response-Suppress is none: it asks others not to answer."""
+
+_RECEIPT_TYPES: Final = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
+_REFUSED: Final = re.compile(
+    r"automatic-action[ \t]*/[ \t]*mdn-sent-automatically[ \t]*;[ \t]*deleted(?:[ \t]*/.{0,200})?", re.IGNORECASE
+)
 
 _PRECEDENCE: Final = frozenset({"auto_reply", "auto-reply", "autoreply"})
 
@@ -59,15 +66,40 @@ def read(mail: Mail) -> Report | None:
 
 
 def read_receipt(mail: Mail) -> Report | None:
-    """A message disposition notification: somebody's mail program, or the lack of one, speaks; nothing failed."""
+    """A message disposition notification: somebody's mail program, or the lack of one, speaks; nothing failed.
+
+    But for one: a Sieve filter that refuses a mail after its delivery says so by a notification that it was deleted.
+    """
     if mail.root.type != "multipart/report":
         return None
-    if not any(
-        part.type in ("message/disposition-notification", "message/global-disposition-notification")
-        for part in mail.leaves
-    ):
+    part = next((part for part in mail.leaves if part.type in _RECEIPT_TYPES), None)
+    if part is None:
         return None
+    refusal = _refusal(mail, part)
+    if refusal is not None:
+        return _built(mail, Kind.DSN, "rfc5429", (refusal,))
     return _built(mail, Kind.MDN, "rfc8098", ())
+
+
+def _refusal(mail: Mail, part: Part) -> Event | None:
+    """RFC 5429 2.1.1: deleted, by no person's action and with no person asked. Dovecot and Cyrus refuse in this way."""
+    block: Block = {}
+    for each in fields.blocks(part.text()):
+        block |= each
+    if _REFUSED.fullmatch(block.get("disposition", "")) is None:
+        return None
+    final = fields.address(block.get("final-recipient", ""))
+    recipient = fields.address(block.get("original-recipient", "")) or final
+    if recipient is None or mail.sender_address in (recipient, final):
+        return None  # Outlook writes the same of mail deleted unread, in the person's own name
+    return Event(
+        type=EventType.BOUNCE,
+        recipient=recipient,
+        final_recipient=final or recipient,
+        diagnostic=fields.squeezed(mail.human[:600]),
+        original_message_id=block.get("original-message-id") or None,
+        occurred_at=mail.date,
+    )
 
 
 def _is_automatic(mail: Mail) -> bool:
@@ -95,6 +127,4 @@ def _answered(mail: Mail) -> str | None:
 
 
 def _built(mail: Mail, kind: Kind, detector: str, events: tuple[Event, ...]) -> Report:
-    return Report(
-        kind=kind, detector=detector, events=events, message_id=mail.message_id, date=mail.date, headers=mail.headers
-    )
+    return Report(kind=kind, detector=detector, events=events, message_id=mail.message_id, headers=mail.headers)

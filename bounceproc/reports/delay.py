@@ -47,6 +47,9 @@ _SUBJECT: Final = re.compile(
 )
 """Subjects of warnings, from their beginning: further on the subject of our own mail may be quoted."""
 
+_SUBJECT_WORDS: Final = ("warning", "delay", "retrasad", "demorad", "atrasad", "ritardat", "vertraagd")
+"""Of which one stands in every subject above that is ASCII: a cheap test before the pattern."""
+
 _WARNS: Final = (
     *(
         "warning message only",
@@ -124,7 +127,15 @@ def is_warning(mail: Mail) -> bool:
 
 def says_so_in_subject(mail: Mail) -> bool:
     """Whether the subject says that the queue still tries."""
-    return _SUBJECT.match(mail.subject[:300]) is not None
+    subject = mail.subject[:300]
+    if subject.isascii():
+        lowered = subject.lower()
+        for word in _SUBJECT_WORDS:
+            if word in lowered:
+                break
+        else:
+            return False
+    return _SUBJECT.match(subject) is not None
 
 
 def says_warning(text: str) -> bool:
@@ -148,7 +159,7 @@ def _first(phrases: tuple[str, ...], text: str) -> int:
 def _is_hinted(mail: Mail) -> bool:
     part = mail.leaves[0]
     top = part.data[part.body : min(part.end, part.body + READ)]
-    if not top.isascii() or b"base64" in part.headers.raw(b"content-transfer-encoding").lower() or b"\x1b" in top:
+    if not top.isascii() or part.encoding == "base64" or b"\x1b" in top:
         return True
     for hint in _HINTS:  # noqa: SIM110 - a loop is twice as fast as any() here
         if hint in top:

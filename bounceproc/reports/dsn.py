@@ -36,7 +36,6 @@ _ACTIONS: Final = {
 }
 """RFC 3464 2.3.3 knows five; OpenSMTPD writes `error`, others whatever they like."""
 
-_RECIPIENT: Final = ("final-recipient", "original-recipient", "x-actual-recipient")
 _PER_RECIPIENT: Final = ("action", "status", "diagnostic-code")
 _FIELD_LINE: Final = re.compile(
     r"^[ \t]{0,8}(?:final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:",
@@ -65,10 +64,10 @@ def read(mail: Mail) -> Report | None:
     part = _status_part(mail)
     if part is None or (not mail.is_notice and (mail.is_answer or not part.report)):
         return None  # somebody forwards a report, its parts attached
-    report = _report(mail, part.text(MAX_REPORT), "rfc6533" if "global" in part.type else "rfc3464")
-    if report.events:
-        return report
-    return prose.read(mail) or _unnamed(mail, report)
+    found = report(mail, part.text(MAX_REPORT), "rfc6533" if "global" in part.type else "rfc3464")
+    if found.events:
+        return found
+    return prose.read(mail) or _unnamed(mail, found)
 
 
 def read_loose(mail: Mail) -> Report | None:
@@ -80,9 +79,9 @@ def read_loose(mail: Mail) -> Report | None:
         return None
     for candidate in (mail.notice,) if mail.is_answer else (text[: cut_at(text)], text):
         if len(_FIELD_LINE.findall(candidate)) > 1:  # one field alone may be a sentence
-            report = _report(mail, "\n".join(_unindented(candidate)), "rfc3464-text")
-            if report.events:
-                return report
+            found = report(mail, "\n".join(_unindented(candidate)), "rfc3464-text")
+            if found.events:
+                return found
     return None
 
 
@@ -94,8 +93,8 @@ def read_nested(mail: Mail) -> Report | None:
         if part.type == "message/rfc822":
             inner = mail.inside(part)
             if inner.root.report and (status := _status_part(inner)) is not None:
-                report = _report(inner, status.text(MAX_REPORT), "rfc3464-nested")
-                return replace(report, message_id=mail.message_id, headers=mail.headers) if report.events else None
+                found = report(inner, status.text(MAX_REPORT), "rfc3464-nested")
+                return replace(found, message_id=mail.message_id, headers=mail.headers) if found.events else None
     return None
 
 
@@ -125,7 +124,7 @@ def grouped(text: str) -> tuple[Block, list[Block]]:
     message: Block = {}
     groups: list[Block] = []
     for block in fields.blocks(text):
-        if any(name in block for name in _RECIPIENT):
+        if "final-recipient" in block or "original-recipient" in block or "x-actual-recipient" in block:
             groups.append(block)
         elif groups and "action" not in groups[-1] and any(name in block for name in _PER_RECIPIENT):
             groups[-1].update({name: value for name, value in block.items() if name not in groups[-1]})
@@ -138,7 +137,8 @@ def _picked(block: Block, names: tuple[str, ...]) -> Block:
     return {name: block[name] for name in names if name in block}
 
 
-def _report(mail: Mail, text: str, detector: str) -> Report:
+def report(mail: Mail, text: str, detector: str) -> Report:
+    """What the fields say, read from the text of their part."""
     message, groups = grouped(text)
     if groups and "action" not in groups[0] and "status" not in groups[0] and len(groups) == 1:
         groups[0] = {**_picked(message, _PER_RECIPIENT), **groups[0]}
@@ -151,8 +151,7 @@ def _report(mail: Mail, text: str, detector: str) -> Report:
         events=events,
         message_id=mail.message_id,
         reporting_mta=reporting_mta,
-        date=mail.date,
-        extensions={name: value for name, value in message.items() if name.startswith("x-")},
+        extensions={name: value for name, value in message.items() if name[:2] == "x-"},
         headers=mail.headers,
         original=mail.original,
     )
@@ -184,7 +183,7 @@ class _Reader:
             return None
         diagnostic = fields.squeezed(fields.untyped(group.get("diagnostic-code", "")))
         status = EnhancedStatus.find(group.get("status", ""))
-        if len(diagnostic) < MAX_GENERIC and _GENERIC.fullmatch(diagnostic):
+        if len(diagnostic) < MAX_GENERIC and "@" not in diagnostic and _GENERIC.fullmatch(diagnostic):
             diagnostic = self._told(recipient, final, diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
             status = _preferred(EnhancedStatus.find(diagnostic), status)
@@ -291,7 +290,6 @@ def _unnamed(mail: Mail, report: Report) -> Report:
         events=(event,),
         message_id=mail.message_id,
         reporting_mta=report.reporting_mta,
-        date=mail.date,
         extensions=report.extensions,
         headers=mail.headers,
         original=mail.original,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from bounceproc.address import Address
+from bounceproc.address import MAX_OCTETS, Address
 from bounceproc.errors import InvalidAddressError
 from bounceproc.reports.decode import words_decoded
 
@@ -21,9 +21,17 @@ MAX_DIAGNOSTIC: Final = 2000
 """Characters of a diagnostic that are kept: enough for the longest reply of RFC 5321 and its links."""
 
 _TYPED: Final = re.compile(r"[ \t]*[A-Za-z][A-Za-z0-9_/-]{0,40}[ \t]*;[ \t]*")
+_LABEL: Final = r"[a-z0-9_]++(?:-++[a-z0-9_]++)*+"
+_USUAL: Final = re.compile(
+    rf"(?:[ \t]*rfc822[ \t]*;)?[ \t]*<?([a-z0-9][a-z0-9_.+=-]{{0,63}}@{_LABEL}(?:\.{_LABEL})++)>?[ \t]*",
+    re.IGNORECASE | re.ASCII,
+)
+"""Nearly every address field: one look instead of a type, brackets and a normal form taken apart."""
 _ROUTE: Final = re.compile(r"@[^:@\s]{1,255}:")
 _IN_ANGLES: Final = re.compile(r"<([^<>\n]{1,400})>")
 _BARE: Final = re.compile(r"(?:\"[^\"\n]{1,200}\"|[^\s<>()\[\],;:\"|]{1,200})@[^\s<>(),;:\"|]{1,255}")
+_DECORATION: Final = "<:=\"'"
+"""Signs that mail systems put directly before an address in a field of their reports."""
 _HEXCHAR: Final = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -32,7 +40,33 @@ _MONTHS: Final = {
     name: number
     for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)  # noqa: SIM905 - reads as a calendar
 }
+_USUAL_MONTHS: Final = {name.capitalize(): f"{number:02}" for name, number in _MONTHS.items()}
 _UTC: Final = frozenset({"GMT", "UTC", "UT", "Z", "+0000", "-0000"})
+
+_NAMES: Final = {
+    name: name.lower()
+    for name in (
+        *(
+            "Reporting-MTA",
+            "Received-From-MTA",
+            "Arrival-Date",
+            "Original-Envelope-Id",
+            "X-Postfix-Queue-ID",
+            "X-Postfix-Sender",
+        ),
+        *(
+            "Final-Recipient",
+            "Original-Recipient",
+            "Action",
+            "Status",
+            "Remote-MTA",
+            "Diagnostic-Code",
+            "Last-Attempt-Date",
+        ),
+        *("X-Original-Message-ID", "Will-Retry-Until", "X-Actual-Recipient", "X-Display-Name"),
+    )
+}
+"""Fields as nearly all mail systems spell them, so that a line needs one look."""
 
 Block = dict[str, str]
 """Fields by lower-case name; a repeated field has its values joined with a line feed."""
@@ -48,6 +82,11 @@ def blocks(text: str) -> list[Block]:
     block: Block = {}
     name = ""
     for line in text.split("\n", MAX_FIELDS)[:MAX_FIELDS]:
+        head, colon, value = line.partition(":")
+        if colon and (known := _NAMES.get(head)) and known not in block:
+            name = known
+            block[name] = value.strip()
+            continue
         if line[:1] in " \t":
             if name and (more := line.strip()) and len(block[name]) < MAX_VALUE:
                 block[name] = f"{block[name]} {more}"
@@ -55,7 +94,6 @@ def blocks(text: str) -> list[Block]:
                 found.append(block)
                 block, name = {}, ""
             continue
-        head, colon, value = line.partition(":")
         name = head.rstrip().lower() if colon else ""
         if not name or " " in name:
             name = ""
@@ -88,6 +126,8 @@ def squeezed(text: str) -> str:
 
 def address(value: str) -> Address | None:
     """The address in a field or a header, or None: type, name, comment, brackets and source route are taken off."""
+    if len(value) <= MAX_OCTETS and (usual := _USUAL.fullmatch(value)):
+        return Address(usual[1].lower(), usual[1])
     text = value.partition(";")[2] if _TYPED.match(value) else value
     text = text.strip()
     if "\\x{" in text or ("=?" in text and ("@" not in text or "<" in text)):
@@ -120,10 +160,13 @@ def parsed(text: str) -> Address | None:
 
 
 def _searched(text: str) -> Address | None:
-    if "@" not in text or text.startswith("|"):
+    """An address with decoration round it. What stands apart from it must be decoration: `john smith@...` is not `smith@...`."""
+    if "@" not in text or text.startswith("|") or _CONTROL.search(text):
         return None
     found = _BARE.search(text[:2000])
-    return parsed(found[0]) if found else None
+    if found is None or (found.start() and text[found.start() - 1] not in _DECORATION):
+        return None
+    return parsed(found[0])
 
 
 def xtext_decoded(written: Address | None, value: str, final: Address | None) -> Address | None:
@@ -141,6 +184,14 @@ def xtext_decoded(written: Address | None, value: str, final: Address | None) ->
 
 def date(value: str) -> datetime | None:
     """A date of RFC 5322 in UTC, None where it cannot be read. A missing zone is taken for UTC."""
+    try:  # "Mon, 23 Nov 2026 19:40:00 +0100", as nearly everybody writes it
+        _, day, month, year, clock, zone = value.split(None, 6)[:6]
+        return datetime.fromisoformat(f"{year}-{_USUAL_MONTHS[month]}-{day:0>2}T{clock}{zone}").astimezone(UTC)
+    except (ValueError, KeyError, OverflowError):
+        return _unusual_date(value)
+
+
+def _unusual_date(value: str) -> datetime | None:
     words = value.replace(",", " ").split(None, 6)
     try:
         if words and words[0][:1].isalpha():

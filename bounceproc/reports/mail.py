@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from bounceproc.reports import fields
-from bounceproc.reports.mime import MAX_TEXT, Part, parse
+from bounceproc.reports.mime import MAX_TEXT, Headers, Part, parse
 from bounceproc.reports.original import Original, cut_at
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bounceproc.address import Address
-    from bounceproc.reports.mime import Headers
 
 RETURNED_TYPES: Final = frozenset(
     {
@@ -33,6 +32,11 @@ _MACHINE_NAME: Final = re.compile(
     r"post ?master|ndr administrator|systemadministrator|administrateur syst|administrador del sistema|microsoft outlook\b)",
     re.IGNORECASE,
 )
+USUAL_DAEMON: Final = re.compile(
+    r"[^<>@]*<(?:mailer-daemon|postmaster)@[^<>\s]+>[ \t]*|(?:mailer-daemon|postmaster)@[^<>\s]+(?:[ \t][^<>@]*)?",
+    re.IGNORECASE,
+)
+"""How nearly all mail systems write themselves in From: one look instead of an address read and two patterns searched."""
 _ROBOT: Final = re.compile(
     r"(?:no-?_?reply|do-?_?not-?_?reply|noresponse|root|daemon|system|robot|server|admin|administrator|list|mailman|majordomo|fml)\b.*|"
     r".*[-_.](?:admin|owner|request|robot|daemon|no-?reply|system)"
@@ -84,19 +88,39 @@ class lazy(Generic[T]):  # noqa: N801 - reads as a decorator, like property
 class Mail:
     """A message, read when asked for."""
 
-    def __init__(self, root: Part) -> None:
-        self.root = root
-        self.headers: Headers = root.headers
+    def __init__(self, data: bytes, headers: Headers) -> None:
+        self.data = data
+        self.headers = headers
 
     @classmethod
     def parse(cls, message: bytes) -> Mail:
         """Read a message from its octets. Never fails: anything is a message with some text."""
-        return cls(parse(message))
+        return cls._rooted(parse(message))
+
+    @classmethod
+    def of(cls, data: bytes, block: bytes) -> Mail:
+        """A message whose line ends are normalised and whose header is known already."""
+        return cls(data, Headers(block))
 
     @classmethod
     def inside(cls, part: Part) -> Mail:
         """The message that a message/rfc822 part carries."""
-        return cls(Part(part.data, part.body, part.end, part.depth + 1))
+        return cls._rooted(Part(part.data, part.body, part.end, part.depth + 1))
+
+    @classmethod
+    def _rooted(cls, root: Part) -> Mail:
+        mail = cls(root.data, root.headers)
+        mail.give("root", root)
+        return mail
+
+    def give(self, name: str, value: object) -> None:
+        """Set a lazy attribute whose value somebody knows sooner."""
+        self.__dict__[name] = value
+
+    @lazy
+    def root(self) -> Part:
+        """The whole message as a part."""
+        return parse(self.data)
 
     @lazy
     def leaves(self) -> list[Part]:
@@ -179,6 +203,8 @@ class Mail:
     @lazy
     def is_from_mail_system(self) -> bool:
         """Whether the sender calls itself a mail system."""
+        if USUAL_DAEMON.fullmatch(self.sender):
+            return True
         address = self.sender_address
         local = address.local if address else self.sender.strip("<> ").lower()
         if _MACHINE_LOCAL.fullmatch(local) or _MACHINE_NAME.search(self.sender[:200]):
@@ -189,9 +215,7 @@ class Mail:
     @lazy
     def is_notice(self) -> bool:
         """Whether a mail system wrote this: a person who answers, quotes or forwards a bounce is not one."""
-        if b"x-failed-recipients" in self.headers:
-            return True
-        if self.is_from_mail_system:
+        if self.is_from_mail_system or b"x-failed-recipients" in self.headers:
             return True
         if self.is_answer:
             return bool(_BOUNCE_AT_END.search(self.subject[-100:]))

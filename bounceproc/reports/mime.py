@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from bounceproc.reports.decode import charset_text, html_text, transfer_decoded, words_decoded
 
@@ -23,9 +23,18 @@ MAX_TEXT: Final = 64 * 1024
 MAX_VALUE: Final = 8 * 1024
 """Octets of one header value that are decoded."""
 
+SHORT_HEAD: Final = 400
+"""Octets of a part's header up to which what was read of it is remembered: a mail system types its parts always alike."""
+
 _STRAY: Final = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t]|>?From )")
 """A line that cannot stand in a header: the blank line before it was lost on the way."""
 
+_COLON: Final = ord(":")
+_DASH: Final = ord("-")
+_LF: Final = ord("\n")
+_LINE_ENDS: Final = b"\n \t"
+_BLANKS: Final = b" \t"
+_FOLDS: Final = (b" ", b"\t")
 _CR_IS_LF: Final = bytes.maketrans(b"\r", b"\n")
 
 _ENVELOPE: Final = re.compile(rb"\n*(?:>?From [^\n]*\n)?")
@@ -36,10 +45,11 @@ def normalised(message: bytes) -> bytes:
     """The message with LF alone at line ends: CRLF from the wire, CR from old Macs, CR CR LF from a clumsy gateway."""
     if b"\r" not in message:
         return message
-    if b"\r\r\n" in message:
-        message = message.replace(b"\r\r\n", b"\n")
-    message = message.replace(b"\r\n", b"\n")
-    return message.translate(_CR_IS_LF) if b"\r" in message else message
+    usual = message.replace(b"\r\n", b"\n")
+    if b"\r" not in usual:
+        return usual
+    del usual  # of a large message no third copy
+    return message.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").translate(_CR_IS_LF)
 
 
 @lru_cache(maxsize=64)
@@ -80,10 +90,10 @@ class Headers:
         at = lowered.find(needle, start)
         while at >= 0:
             at += len(needle)
-            following = lowered[at : at + 1]
-            if following == b":":
+            following = lowered[at]  # there is one: a block ends with LF
+            if following == _COLON:
                 return at + 1
-            if following in b" \t":  # a space before the colon: forbidden, and some gateways write it
+            if following in _BLANKS:  # a space before the colon: forbidden, and some gateways write it
                 rest = lowered[at : at + 20].lstrip(b" \t")
                 if rest[:1] == b":":
                     return lowered.index(b":", at) + 1
@@ -93,7 +103,7 @@ class Headers:
     def _value(self, at: int) -> bytes:
         block = self.block
         end = block.find(b"\n", at)
-        while block[end + 1 : end + 2] in (b" ", b"\t") and end - at < MAX_VALUE:
+        while block.startswith(_FOLDS, end + 1) and end - at < MAX_VALUE:
             end = block.find(b"\n", end + 1)
         return block[at : end if end - at < MAX_VALUE else at + MAX_VALUE]
 
@@ -105,7 +115,12 @@ class Headers:
     def get(self, name: bytes) -> str:
         """The first value of that name, unfolded and decoded; empty where there is none."""
         at = self._find(name, 0)
-        return value_text(self._value(at)) if at >= 0 else ""
+        if at < 0:
+            return ""
+        value = self._value(at)
+        if value.isascii() and b"=?" not in value and b"\x1b" not in value:
+            return " ".join(value.decode("ascii").split())
+        return value_text(value)
 
     def all(self, name: bytes) -> list[str]:
         """Every value of that name, unfolded and decoded."""
@@ -120,30 +135,56 @@ class Headers:
 def value_text(value: bytes) -> str:
     """A header value unfolded, with encoded words decoded and white space squeezed."""
     text = value.decode("ascii") if value.isascii() and b"\x1b" not in value else charset_text(value, "")
-    return " ".join(words_decoded(text).split())
+    return " ".join((words_decoded(text) if "=?" in text else text).split())
+
+
+class Head(NamedTuple):
+    """The header of an entity, and what it says of the body."""
+
+    headers: Headers
+    content_type: bytes
+    """Content-Type as it stands, folds and parameters and all."""
+    type: str
+    """Content-Type in lower case, without parameters; `text/plain` where it is missing."""
+    encoding: str
+    """Content-Transfer-Encoding in lower case; empty where it is missing, and for multiparts, which have none (RFC 2045 6.4)."""
+    stray: int
+    """Where in the block a line stood that is no header, and the body begins; -1 where the blank line was there."""
+
+    @classmethod
+    def parse(cls, block: bytes) -> Head:
+        """Read a block of lines, each after its LF."""
+        stray = _STRAY.search(block, 0, len(block) - 1)
+        headers = Headers(block if stray is None else block[: stray.start() + 1])
+        content_type = headers.raw(b"content-type")
+        type_ = _media_type(content_type[:200].partition(b";")[0])
+        encoding = "" if type_.startswith("multipart/") else headers.get(b"content-transfer-encoding").lower()
+        return cls(headers, content_type, type_, encoding, stray.start() if stray else -1)
+
+
+_known_head = lru_cache(maxsize=512)(Head.parse)
+_NO_HEAD: Final = Head.parse(b"\n")
 
 
 class Part:
     """One entity of a message: a slice of its octets that knows where its body begins."""
 
-    __slots__ = (
-        *("_children", "body", "content_type", "data", "depth", "end", "headers", "is_multipart", "report", "type"),
-    )
+    __slots__ = ("_children", "body", "content_type", "data", "depth", "encoding", "end", "headers", "report", "type")
 
     def __init__(self, data: bytes, start: int, end: int, depth: int = 0, *, report: bool = False) -> None:
         self.data = data
         self.end = end
         self.depth = depth
         self._children: tuple[Part, ...] | None = None
-        block, self.body = split(data, start, end)
-        self.headers = Headers(block)
-        self.content_type = self.headers.raw(b"content-type")
-        """Content-Type as it stands, folds and parameters and all."""
-        self.type = _media_type(self.content_type[:200].partition(b";")[0])
-        """Content-Type in lower case, without parameters; `text/plain` where it is missing."""
-        self.is_multipart = self.type.startswith("multipart/")
+        head, self.body = split(data, start, end)
+        self.headers, self.content_type, self.type, self.encoding, _ = head
         self.report = report or self.type == "multipart/report"
         """Whether it is a multipart/report or stands in one, however deep."""
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether it consists of parts."""
+        return self.type.startswith("multipart/")
 
     def parameter(self, name: bytes) -> bytes:
         """A parameter of Content-Type; empty where it is missing."""
@@ -173,12 +214,9 @@ class Part:
 
     def octets(self, limit: int = MAX_TEXT) -> bytes:
         """The body without its transfer encoding, no more than about `limit` octets of it."""
-        encoding = self.headers.raw(b"content-transfer-encoding")
-        if not encoding:
+        if not self.encoding:
             return self.data[self.body : min(self.end, self.body + limit)]
-        return transfer_decoded(
-            self.data[self.body : min(self.end, self.body + limit * 2)], encoding.decode("ascii", "replace")
-        )[:limit]
+        return transfer_decoded(self.data[self.body : min(self.end, self.body + limit * 2)], self.encoding)[:limit]
 
     def text(self, limit: int = MAX_TEXT) -> str:
         """The body as text: decoded, HTML turned into lines, line ends normalised, no more than about `limit` characters."""
@@ -203,21 +241,24 @@ class Part:
         return found
 
 
-def split(data: bytes, start: int, end: int) -> tuple[bytes, int]:
-    """The header block of an entity, one LF before it, and where its body begins."""
-    if data[start : start + 1] == b"\n":
-        return b"\n", start + 1
+def has_stray_line(block: bytes) -> bool:
+    """Whether a line of a header block can stand in no header."""
+    return _STRAY.search(block, 0, len(block) - 1) is not None
+
+
+def split(data: bytes, start: int, end: int) -> tuple[Head, int]:
+    """The header of an entity, and where its body begins."""
+    if data.startswith(b"\n", start):
+        return _NO_HEAD, start + 1
     stop = data.find(b"\n\n", start, end)
-    if stop < 0:
-        stop = end
-    if stop - start > MAX_HEADER:
-        stop = start + MAX_HEADER
-    block = b"\n%b\n" % data[start:stop]
-    stray = _STRAY.search(block, 0, len(block) - 1)
-    if stray is None:
-        body = stop + 2
-        return block, min(end, body)
-    return block[: stray.start() + 1], start + stray.start()
+    if 0 <= stop < start + SHORT_HEAD:
+        head = _known_head(b"\n%b\n" % data[start:stop])
+    else:
+        stop = min(stop if stop >= 0 else end, start + MAX_HEADER)
+        head = Head.parse(b"\n%b\n" % data[start:stop])
+    if head.stray >= 0:
+        return head, start + head.stray
+    return head, min(end, stop + 2)
 
 
 def _spans(data: bytes, start: int, end: int, delimiter: bytes) -> list[tuple[int, int]]:
@@ -227,15 +268,18 @@ def _spans(data: bytes, start: int, end: int, delimiter: bytes) -> list[tuple[in
     at = data.find(delimiter, start, end)
     while at >= 0:
         after = at + len(delimiter)
-        closing = data[after : after + 2] == b"--"
-        if closing or after >= end or data[after] in b"\n \t":
+        follows = data[after] if after < end else _LF
+        closing = follows == _DASH and data.startswith(b"--", after)
+        if closing or follows in _LINE_ENDS:
             if begin >= 0:
-                spans.append((min(begin, at), at))
+                spans.append((min(at, begin), at))
             if closing or len(spans) >= MAX_PARTS:
                 return spans
-            line_end = data.find(b"\n", after, end)
-            begin = line_end + 1 if line_end >= 0 else end
-            after = line_end if line_end >= 0 else end
+            after = after if follows == _LF else data.find(b"\n", after, end)
+            if after < 0 or after >= end:
+                after = begin = end
+            else:
+                begin = after + 1
         at = data.find(delimiter, after, end)
     if begin >= 0:
         spans.append((begin, end))
@@ -245,5 +289,5 @@ def _spans(data: bytes, start: int, end: int, delimiter: bytes) -> list[tuple[in
 def parse(message: bytes) -> Part:
     """The root entity of a message: line ends normalised, blank lines and the mbox line before the header skipped."""
     data = normalised(message)
-    skipped = _ENVELOPE.match(data)
+    skipped = _ENVELOPE.match(data) if data[:1] in b"\n>F" else None
     return Part(data, skipped.end() if skipped else 0, len(data))

@@ -37,15 +37,15 @@ class Original:
     @classmethod
     def in_part(cls, part: Part) -> Original:
         """Read a message/rfc822 or text/rfc822-headers part; one in base64 or quoted-printable too (RFC 6533 allows it)."""
-        encoding = part.headers.raw(b"content-transfer-encoding")
-        if encoding and encoding.strip().lower() in (b"base64", b"quoted-printable"):
+        if part.encoding in ("base64", "quoted-printable"):
             octets = part.octets(MAX_HEADER)
-            return cls(Headers(split(octets, 0, len(octets))[0]))
-        start = part.body
-        while part.data[start : start + 1] == b"\n" and start < part.end:
+            return cls(split(octets, 0, len(octets))[0].headers)
+        data, start = part.data, part.body
+        while data.startswith(b"\n", start) and start < part.end:
             start += 1
-        stop = part.data.find(b"\n\n", start, min(part.end, start + MAX_HEADER))
-        return cls(Headers(b"\n%b\n" % part.data[start : stop if stop >= 0 else min(part.end, start + MAX_HEADER)]))
+        end = min(part.end, start + MAX_HEADER)
+        stop = data.find(b"\n\n", start, end)
+        return cls(Headers(b"\n%b\n" % data[start : stop if stop >= 0 else end]))
 
     @classmethod
     def in_text(cls, text: str, cut: int) -> Original | None:
@@ -61,7 +61,7 @@ class Original:
         if indent:
             block = "\n".join(line.removeprefix(indent) for line in block.split("\n"))
         octets = block.encode("utf-8", "replace")
-        return cls(Headers(split(octets, 0, len(octets))[0]))
+        return cls(split(octets, 0, len(octets))[0].headers)
 
     @property
     def message_id(self) -> str | None:

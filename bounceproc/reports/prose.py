@@ -17,7 +17,7 @@ from bounceproc.reports.report import Report
 from bounceproc.status import EnhancedStatus, find_reply_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from bounceproc.address import Address
     from bounceproc.reports.mail import Mail
@@ -30,6 +30,9 @@ MAX_TOLD: Final = 1000
 
 MAX_MARKED: Final = 8000
 """Characters of a notice in which marks and quoted replies are looked for: they stand at the top."""
+
+MAX_BEFORE: Final = 200
+"""Characters that may stand before a quoted reply in its line."""
 
 MAX_DIALOGUE: Final = 16_000
 """Characters of an SMTP dialogue that are read."""
@@ -57,8 +60,9 @@ CODED: Final = re.compile(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)"
 """A reply code or an enhanced status code: a text with one is somebody's reply."""
 _REPLY: Final = re.compile(r"[ \t>]*<<<[ \t]*(.*)")
 _QUOTED_REPLY: Final = re.compile(
-    r"^.{0,200}?(?<![\d.])([45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{4,}(?:\n(?![ \t]*\n).+){0,6})", re.MULTILINE
+    r"[45](?<![\d.][45])\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{4,}(?:\n(?![ \t]*\n).+){0,6}"
 )
+"""A reply and the lines that follow it. The first sign is literal so that the search is fast."""
 _TRANSCRIPT: Final = re.compile(r"Transcript of (?:the )?session follows[^\n]*\n", re.IGNORECASE)
 
 
@@ -117,10 +121,32 @@ def formats() -> tuple[ProseFormat, ...]:
     return tuple(ProseFormat.from_table(table) for table in tomllib.loads(text)["format"])
 
 
-@cache
-def marks(trust: Trust) -> tuple[tuple[str, ProseFormat], ...]:
-    """The marks of all formats of this trust, in the order of the file."""
-    return tuple((mark, form) for form in formats() if form.trust is trust for mark in form.marks)
+class Marks:
+    """The marks of all formats of one trust, in the order of the file.
+
+    A mark of three words or more is looked for only in texts that have its longest inner word: of a hundred searches
+    through a notice a dozen are left.
+    """
+
+    def __init__(self, trust: Trust) -> None:
+        self.all = tuple((mark, form) for form in formats() if form.trust is trust for mark in form.marks)
+        self._bare: list[int] = []
+        self._by_word: dict[str, list[int]] = {}
+        for place, (mark, _) in enumerate(self.all):
+            inner = mark.split(" ")[1:-1]
+            places = self._by_word.setdefault(max(inner, key=len), []) if inner else self._bare
+            places.append(place)
+
+    def within(self, squeezed: str) -> Iterator[ProseFormat]:
+        """The formats of which a mark stands in a text, in order; some twice."""
+        words = self._by_word.keys() & squeezed.split(" ")
+        for place in sorted(self._bare + [place for word in words for place in self._by_word[word]]):
+            mark, form = self.all[place]
+            if mark in squeezed:
+                yield form
+
+
+marks = cache(Marks)
 
 
 def read(mail: Mail) -> Report | None:
@@ -154,8 +180,8 @@ def _matches(mail: Mail, trust: Trust) -> Iterable[tuple[ProseFormat, list[Named
     squeezed = _one_line(text[:MAX_MARKED].lower())
     ours = mail.headers.get(b"to").lower()
     tried: ProseFormat | None = None
-    for mark, form in marks(trust):
-        if mark in squeezed and form is not tried:
+    for form in marks(trust).within(squeezed):
+        if form is not tried:
             tried = form
             if found := _named(form, text):
                 yield form, _without(found, ours)
@@ -296,8 +322,10 @@ class Dialogue:
 
 def reason_in(text: str) -> str:
     """The first SMTP reply that a notice quotes, with the lines that belong to it; empty where there is none."""
-    quoted = _QUOTED_REPLY.search(text[:MAX_MARKED])
-    return _clean(quoted[1]) if quoted else ""
+    for quoted in _QUOTED_REPLY.finditer(text, 0, MAX_MARKED):
+        if quoted.start() - text.rfind("\n", 0, quoted.start()) <= MAX_BEFORE:
+            return _clean(quoted[0])
+    return ""
 
 
 class Reasons:
@@ -310,12 +338,17 @@ class Reasons:
                 for address in (named.recipient, named.final):
                     if named.why:
                         self._own.setdefault(address.normal, named.why)
-        self._common = _told(mail.notice)
+        self._notice = mail.notice
+        self._common: str | None = None
 
     def of(self, recipient: Address, final: Address | None) -> str:
         """The reason of its own that an address has there, else a quoted reply, else the sentences themselves."""
         own = self._own.get(recipient.normal) or (self._own.get(final.normal) if final else None)
-        return own or self._common
+        if own:
+            return own
+        if self._common is None:
+            self._common = _told(self._notice)
+        return self._common
 
 
 def _told(text: str) -> str:
@@ -351,7 +384,6 @@ def _report(mail: Mail, detector: str, found: list[Named], trust: Trust) -> Repo
         detector=detector,
         events=events,
         message_id=mail.message_id,
-        date=mail.date,
         headers=mail.headers,
         original=original,
     )

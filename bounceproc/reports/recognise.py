@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.reports import arf, autoreply, dsn, prose, ses, unsubscribe
+from bounceproc.errors import MalformedReportError
+from bounceproc.reports import arf, autoreply, dsn, prose, ses, unsubscribe, usual
 from bounceproc.reports.mail import Mail
+from bounceproc.reports.mime import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bounceproc.reports.report import Report
+
+REPORT_TYPES: Final = frozenset({b"delivery-status", b"global-delivery-status", b"feedback-report"})
+"""Report types (RFC 6522) that promise a part of fields."""
 
 READERS: Final[tuple[Callable[[Mail], Report | None], ...]] = (
     arf.read,  # a complaint carries a whole mail of ours: nothing in that mail may be taken for the report
@@ -37,9 +42,21 @@ def recognise(message: bytes) -> Report | None:
         MalformedReportError: it says that it is a report and cannot be read as one.
 
     """
-    mail = Mail.parse(message)
+    data = normalised(message)
+    if (report := usual.read(data)) is not None:
+        return report
+    mail = Mail.parse(data)
     for read in READERS:
         report = read(mail)
         if report is not None:
             return report
+    if (
+        mail.is_notice
+        and mail.root.type == "multipart/report"
+        and mail.root.parameter(b"report-type").lower() in REPORT_TYPES
+    ):
+        raise MalformedReportError(
+            "the message says that it is a report, and the part with its fields is missing or cut off",
+            "Look at the message: it may have been shortened on its way.",
+        )
     return None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from bounceproc.event import Event, Kind
     from bounceproc.reports.mime import Headers
@@ -25,8 +24,6 @@ class Report:
     message_id: str | None = None
     """Message-ID of the report itself, with its angle brackets."""
     reporting_mta: str | None = None
-    date: datetime | None = None
-    """The report's own Date (UTC)."""
     extensions: Mapping[str, str] = field(default_factory=dict)
     """Fields that were read and not understood, kept for a better reader."""
     headers: Headers | None = field(default=None, repr=False)

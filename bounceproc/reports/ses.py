@@ -46,7 +46,6 @@ def read(mail: Mail) -> Report | None:
         detector="ses",
         events=events,
         message_id=mail.message_id,
-        date=mail.date,
         headers=mail.headers,
     )
 

@@ -48,7 +48,6 @@ def read(mail: Mail) -> Report | None:
         detector="unsubscribe",
         events=(event,),
         message_id=mail.message_id,
-        date=mail.date,
         headers=mail.headers,
     )
 

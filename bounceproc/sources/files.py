@@ -13,7 +13,7 @@ from bounceproc.sources.bounds import MAX_MESSAGE_BYTES, bounded
 from bounceproc.sources.mbox import split_mbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from bounceproc.ports import Settlement
@@ -24,6 +24,8 @@ MBOX_SUFFIXES: Final = (".mbox", ".mbx")
 """Files that are mboxes without being called so on the command line."""
 READ_SIZE: Final = 64 * 1024
 """Octets that are read at once: most reports come whole."""
+READ_MORE: Final = 1024 * 1024
+"""Octets that are read at once of a longer file."""
 
 
 class FileSource:
@@ -93,22 +95,22 @@ def _read_all(paths: Sequence[str], stdin: BinaryIO | None, limit: int, *, mbox:
         if path == STDIN:
             yield from _read_stream(stdin if stdin is not None else sys.stdin.buffer, STDIN, limit, mbox=mbox)
         elif Path(path).is_dir():
-            for found in _walk(path):
-                yield from _read_path(found, limit, mbox=mbox)
+            yield from _read_paths(_walk(path), limit, mbox=mbox)
         else:
-            yield from _read_path(path, limit, mbox=mbox)
+            yield from _read_paths((path,), limit, mbox=mbox)
 
 
-def _read_path(path: str, limit: int, *, mbox: bool) -> Iterator[RawMessage]:
-    ref = _text(path)
-    try:
-        if mbox or path.lower().endswith(MBOX_SUFFIXES):
-            with open(path, "rb") as stream:  # noqa: PTH123 - a plain string, for speed
-                yield from _read_stream(stream, ref, limit, mbox=True)
-        else:
-            yield _message(ref, _read_file(path, limit), limit)
-    except OSError as error:
-        yield RawMessage(ref, b"", None, f"the file cannot be read: {error.strerror or error}")
+def _read_paths(paths: Iterable[str], limit: int, *, mbox: bool) -> Iterator[RawMessage]:
+    for path in paths:
+        ref = _text(path)
+        try:
+            if mbox or path.lower().endswith(MBOX_SUFFIXES):
+                with open(path, "rb") as stream:  # noqa: PTH123 - a plain string, for speed
+                    yield from _read_stream(stream, ref, limit, mbox=True)
+            else:
+                yield _message(ref, _read_file(path, limit), limit)
+        except OSError as error:
+            yield RawMessage(ref, b"", None, f"the file cannot be read: {error.strerror or error}")
 
 
 def _read_stream(stream: BinaryIO, ref: str, limit: int, *, mbox: bool) -> Iterator[RawMessage]:
@@ -124,16 +126,18 @@ def _read_file(path: str, limit: int) -> bytes | None:
     """The content of a file of any kind, None when it is longer than `limit`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        pieces = []
-        octets = 0
-        while piece := os.read(descriptor, READ_SIZE):
-            octets += len(piece)
-            if octets > limit:
+        content = os.read(descriptor, READ_SIZE)
+        if not (more := os.read(descriptor, READ_SIZE)):
+            return content if len(content) <= limit else None  # most reports are short
+        pieces = bytearray(content)
+        while more:
+            pieces += more
+            if len(pieces) > limit:
                 return None
-            pieces.append(piece)
+            more = os.read(descriptor, READ_MORE)
     finally:
         os.close(descriptor)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return bytes(pieces)
 
 
 def _message(ref: str, data: bytes | None, limit: int) -> RawMessage:

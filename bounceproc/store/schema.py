@@ -61,6 +61,8 @@ class Schema:
             revision = _current(database)
             if revision is None:
                 return [f"{database.name} is empty: run `bounceproc db upgrade`"]
+            if revision not in known_revisions():
+                raise _newer(database, revision)
             differences = [] if revision == HEAD else [f"the revision is {revision} and should be {HEAD}"]
             with database.reading() as connection:
                 return differences + _drift(connection)

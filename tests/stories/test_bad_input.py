@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.stories.house import House
-from tests.unit.mails import NO_RECIPIENT, dsn
+from tests.unit.mails import NO_RECIPIENT, complaint, dsn
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.servers.dovecot import MailUser
 
 GARBAGE = bytes(range(256)) * 40
@@ -189,3 +190,109 @@ def test_what_is_no_address_is_refused_and_harmlessly_shown(house: House, addres
 
     assert "\x1b" not in error
     assert len(error) < 1000
+
+
+def test_a_foreign_detector_that_trips_says_nothing_on_the_terminal(house: House) -> None:
+    # An empty From: is more than one of flufl.bounce's detectors can bear.
+    (house.folder / "odd.eml").write_bytes(b"Return-Path: <>\nFrom: \nSubject: Mail delivery failed\n\nIt failed.\n")
+
+    assert house.run("classify", "odd.eml").stderr == ""
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "john smith@example.com",
+        "x,bob@example.com",
+        "foo(bob@example.com",
+        "t\x07\x1b[2J@example.com",
+        "a b@example.com",
+    ],
+)
+def test_a_recipient_that_cannot_be_read_is_never_guessed_at(house: House, field: str) -> None:
+    mail = dsn("user@example.com").replace(b"rfc822; user@example.com", b"rfc822; " + field.encode())
+    (house.folder / "odd.eml").write_bytes(mail.replace(b"To: user@example.com\n", b""))
+
+    row = house.json("classify", "--format", "jsonl", "odd.eml")[0]
+
+    assert (row["kind"], row["reports"]) == ("malformed", [])
+
+
+@pytest.mark.parametrize(
+    "mark", [b"--b1\nContent-Type: text/plain", b"could not be", b"Content-Type: message/delivery-status"]
+)
+def test_a_report_that_was_cut_off_is_parked_and_not_taken_for_ordinary_mail(house: House, mark: bytes) -> None:
+    whole = dsn("user@example.com")
+    (house.folder / "cut.eml").write_bytes(whole[: whole.index(mark)])
+
+    row = house.json("classify", "--format", "jsonl", "cut.eml")[0]
+
+    assert row["kind"] == "malformed"
+    assert "cut off" in row["error"]
+
+
+def test_a_complaint_that_was_cut_off_is_parked_and_no_type_is_made_up(house: House) -> None:
+    whole = complaint("user@example.com")
+    (house.folder / "cut.eml").write_bytes(whole[: whole.index(b"Feedback-Type")])
+
+    assert house.json("classify", "--format", "jsonl", "cut.eml")[0]["kind"] == "malformed"
+
+
+def test_json_holds_no_sign_that_breaks_lines_or_commands_a_terminal(house: House) -> None:
+    wild = "\u009b\u202e\u2028\u0085"
+    (house.folder / "wild.eml").write_bytes(dsn("user@example.com", diagnostic=f"smtp; 550 5.1.1 no {wild} user"))
+    for shown in (
+        house.run("classify", "--format", "jsonl", "wild.eml").stdout,
+        house.run("classify", "--replies", "-", "--format", "jsonl", stdin=f"550 no{wild[:2]} user".encode()).stdout,
+    ):
+        assert len(shown.splitlines()) == 1
+        assert not any(sign in shown for sign in wild)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("suppress", "add", "a@example.com", "--until", "99999999999d"), 2),
+        (("suppress", "add", "a@example.com", "--scope", "stream:a\x1b[31m"), 2),
+        (("check", "a@example.com", "--stream", "\udcff"), 2),
+        (("check", "a@example.com", "--database", ""), 2),
+        (("classify", "--replies", "x", "a.eml"), 2),
+        (("poll", "--mailbox", "nope"), 78),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_without_a_traceback(
+    house: House, arguments: tuple[str, ...], code: int
+) -> None:
+    house.run(*arguments, code=code)
+
+
+def test_a_full_disk_behind_standard_output_is_told(house: House) -> None:
+    (house.folder / "fine.eml").write_bytes(FINE)
+    for arguments in (("classify", "fine.eml"), ("export",)):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "bounceproc", *arguments],
+                cwd=house.folder,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+
+        assert (done.returncode, b"Traceback" in done.stderr) == (75, False), done.stderr
+
+
+def test_lines_that_are_no_addresses_do_not_hide_the_answer_to_the_others(house: House) -> None:
+    house.run("suppress", "add", "b@example.com")
+
+    done = house.run("check", "-", code=65, stdin=b"a@example.com\nnobody\nb@example.com\n")
+
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["send", "SUPPRESSED"]
+    assert "nobody" in done.stderr
+
+
+def test_a_dry_run_makes_no_database(house: House) -> None:
+    (house.folder / "fine.eml").write_bytes(FINE)
+
+    assert house.json("ingest", "fine.eml", "--dry-run", "--format", "json")[0]["messages"] == 1
+    assert not house.database.exists()
+    assert not (house.folder / "bounceproc.pepper").exists()

@@ -229,3 +229,15 @@ def test_settling_leaves_files_as_they_are(tmp_path: Path) -> None:
 def test_standard_input_is_the_processes_own_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(MESSAGE)))
     assert [message.data for batch in FileSource(["-"]).batches() for message in batch.messages] == [MESSAGE]
+
+
+@pytest.mark.parametrize("size", [9, 10, 11, 70_000, 2_000_000])
+def test_a_file_is_read_whole_up_to_the_limit_and_not_beyond(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.eml"
+    content = bytes(range(65, 91)) * (size // 26 + 1)
+    path.write_bytes(content[:size])
+
+    assert [message.data for message in read_messages([str(path)], max_message=size)] == [content[:size]]
+    (refused,) = read_messages([str(path)], max_message=size - 1)
+    assert refused.data == b""
+    assert refused.error

@@ -1,0 +1,55 @@
+"""The short way says what the long way says, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bounceproc.errors import MalformedReportError
+from bounceproc.reports import recognise, usual
+from bounceproc.reports.mail import Mail
+from bounceproc.reports.mime import normalised
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+USUAL = (CORPUS / "dsn" / "001-unknown-user.eml").read_bytes()
+
+
+def long_way(data: bytes) -> object:
+    mail = Mail.parse(data)
+    try:
+        return next((found for read in recognise.READERS if (found := read(mail)) is not None), None)
+    except MalformedReportError:
+        return "malformed"
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.rglob("*.eml")), ids=lambda path: path.stem)
+def test_both_ways_give_the_same_report(path: Path) -> None:
+    data = normalised(path.read_bytes())
+    for end in range(len(data), 0, -max(1, len(data) // 30)):
+        found = usual.read(data[:end])
+        assert found is None or found == long_way(data[:end])
+
+
+def test_most_notifications_go_the_short_way() -> None:
+    assert usual.read(USUAL) is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"multipart/report", b"multipart/mixed"),
+        (b"MAILER-DAEMON@", b"anna@"),
+        (b"\n--", b"\nno--"),
+        (
+            b"Content-Type: message/delivery-status",
+            b"Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64",
+        ),
+        (b"-Recipient", b"-Nobody"),
+        (b"message/rfc822", b"text/plain"),
+    ],
+)
+def test_what_is_not_usual_is_left_to_the_readers(old: bytes, new: bytes) -> None:
+    changed = USUAL.replace(old, new)
+    assert changed != USUAL
+    assert usual.read(changed) is None
