@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import RawMessage
-    from bounceproc.service import Summary
+    from bounceproc.service.run import Summary
     from bounceproc.sources.mailbox import Mailbox
     from bounceproc.store.schema import Schema
     from bounceproc.store.store import Store
@@ -260,7 +260,7 @@ def run_files(
     config: Config, paths: Sequence[str], *, mbox: bool = False, dry_run: bool = False, on_batch: OnBatch | None = None
 ) -> Summary:
     """Ingest messages from files."""
-    from bounceproc.service import Summary, run_once
+    from bounceproc.service.run import Summary, run_once
     from bounceproc.sources.files import FileSource
 
     source = FileSource(paths, mbox=mbox)
@@ -282,7 +282,7 @@ def run_mailboxes(
         BounceprocError: the database cannot be used at all.
 
     """
-    from bounceproc.service import Summary
+    from bounceproc.service.run import Summary
 
     runs = Runs()
     chosen = _chosen(config, names)
@@ -301,7 +301,7 @@ def run_mailboxes(
 def _run_mailbox(
     section: MailboxSection, store: Store, pipeline: Pipeline, summary: Summary, *, dry_run: bool, on_batch: OnBatch
 ) -> None:
-    from bounceproc.service import run_once
+    from bounceproc.service.run import run_once
     from bounceproc.sources.imap import ImapSource
 
     mailbox = _mailbox(section)

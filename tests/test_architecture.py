@@ -5,18 +5,16 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+import subprocess
+import sysconfig
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from importlinter import configuration
-from importlinter.application import use_cases
-from importlinter.application.user_options import UserOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from importlinter.application.ports.reporting import Report
 
 ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = ROOT / "bounceproc"
@@ -30,33 +28,34 @@ _SKIPPED: Final = re.compile(r"\.git|\.venv.*|\..*_cache|\.hypothesis|__pycache_
 _BINARY: Final = frozenset({".db", ".pyc", ".gz", ".zst", ".png", ".whl"})
 
 
+CONTRACTS: Final = [
+    contract["name"]
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+]
+
+
 @pytest.fixture(scope="module")
-def report() -> Report:
-    """What import-linter finds, without its cache: a stale one would hide a broken wall."""
-    configuration.configure()
-    options = use_cases.read_user_options(config_filename=str(ROOT / "pyproject.toml"))
-    assert isinstance(options, UserOptions)
-    use_cases._register_contract_types(options)
-    return use_cases.create_report(options, cache_dir=None)
+def report() -> str:
+    """What import-linter prints, without its cache: a stale one would hide a broken wall."""
+    program = Path(sysconfig.get_path("scripts"), "lint-imports")
+    done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return done.stdout + done.stderr
 
 
-def _contracts() -> list[str]:
-    configuration.configure()
-    options = use_cases.read_user_options(config_filename=str(ROOT / "pyproject.toml"))
-    return [contract["name"] for contract in options.contracts_options]
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_wall_between_rooms_stands(report: str, name: str) -> None:
+    assert re.search(rf"^{re.escape(name)} KEPT$", report, re.MULTILINE), report
 
 
-@pytest.mark.parametrize("name", _contracts())
-def test_a_wall_between_rooms_stands(report: Report, name: str) -> None:
-    (check,) = [check for contract, check in report.get_contracts_and_checks() if contract.name == name]
+def test_every_contract_and_module_was_looked_at(report: str) -> None:
+    counted = re.search(r"Analyzed (\d+) files", report)
 
-    assert check.kept, check.metadata
-    assert not check.warnings
-
-
-def test_every_contract_was_looked_at(report: Report) -> None:
-    assert len(list(report.get_contracts_and_checks())) == len(_contracts()) >= 4
-    assert report.module_count >= len(MODULES)
+    assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in report
+    assert len(CONTRACTS) >= 4
+    assert counted
+    assert int(counted[1]) >= len(MODULES)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -12,7 +12,7 @@ from bounceproc.event import EventType, Kind
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from bounceproc.service import Summary
+    from bounceproc.service.run import Summary
 
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Read and say what would be found; record, move and flag nothing.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bounceproc.pipeline import BatchResult
     from bounceproc.policy.settings import Policy
     from bounceproc.ports import Reading, Suppression
-    from bounceproc.service import Summary
+    from bounceproc.service.run import Summary
 
 CONFIG: Final = """\
 # Made by `bounceproc demo`. The mailbox of the demonstration lived in memory and is gone; the database is real.

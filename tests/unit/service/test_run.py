@@ -12,7 +12,7 @@ from bounceproc.errors import UnavailableError
 from bounceproc.pipeline import Pipeline
 from bounceproc.policy.settings import Policy
 from bounceproc.ports import Outcome, Settlement
-from bounceproc.service import Summary, run_once
+from bounceproc.service.run import Summary, run_once
 from tests.unit.fakes import FakeLedger, FakeSource, batch_of
 from tests.unit.mails import NO_RECIPIENT, ORDINARY, complaint, dsn
 

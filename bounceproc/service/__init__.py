@@ -1,0 +1,1 @@
+"""Poll, process, settle, stop: what runs, once or for years."""
