@@ -1,6 +1,6 @@
 """`python -m bounceproc` is the command line."""
 
-from bounceproc.cli.app import main
+from bounceproc.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -23,6 +23,13 @@ NO_RULE: Final = "none"
 _CODE_CACHE: Final = 4096
 """Pairs of codes whose rule is remembered: more than the registry has, few enough for whoever invents codes."""
 
+_WORDINGS: Final = 2048
+"""Wordings whose rules are remembered. The servers of this world say what they say in some hundred ways, once addresses and
+codes are taken off, and most reports of a day repeat a few of them."""
+
+_WORDING: Final = 600
+"""Characters of the longest wording that is remembered."""
+
 _MAX_CODES: Final = 8
 """Codes of a text that are looked at: a reply has one or two, a transcript a handful."""
 
@@ -37,6 +44,9 @@ _CODE: Final = re.compile(
 )
 """A status code, or a reply code that refuses, where one can stand. The first sign is literal so that the search is fast."""
 
+_REPLIED: Final = re.compile(r"[45][0-5]\d[\s\-#,;:)\]>'\"]")
+"""How a text that is a reply begins."""
+
 
 class Classifier:
     """Rules, ready to be asked."""
@@ -47,6 +57,7 @@ class Classifier:
         wordless = [i for i, rule in enumerate(rules.rules) if not rule.patterns]
         self._by_provider_alone = [i for i in wordless if rules.rules[i].remote or rules.rules[i].provider]
         self._by_code_alone = [i for i in wordless if i not in self._by_provider_alone]
+        self._wordings: dict[str, tuple[int, ...]] = {}
         self._code_places: dict[tuple[EnhancedStatus | None, int | None], int] = {}
         self._table = (*rules.rules, Rule(NO_RULE, Category.UNKNOWN, vague=True))
 
@@ -120,13 +131,28 @@ class Classifier:
     def _by_words(self, text: str, facts: Facts) -> int:
         words = words_of(text)
         line = folded(words)
-        for entry in candidates(self.rules.index, words):
-            place, number = divmod(entry, PATTERNS)
-            if contains(line, self._table[place].patterns[number]) and (
-                place not in self._conditional or self._holds(place, facts)
-            ):
+        places = self._wordings.get(line)
+        if places is None:
+            places = self._worded(words, line)
+            if len(self._wordings) >= _WORDINGS:
+                self._wordings.clear()
+            if len(line) <= _WORDING:
+                self._wordings[line] = places
+        for place in places:
+            if place not in self._conditional or self._holds(place, facts):
                 return place
         return len(self.rules.rules)
+
+    def _worded(self, words: list[str], line: str) -> tuple[int, ...]:
+        """The places of the rules whose words are in a line, as far as the first that has no conditions."""
+        found: list[int] = []
+        for entry in candidates(self.rules.index, words):
+            place, number = divmod(entry, PATTERNS)
+            if contains(line, self._table[place].patterns[number]):
+                found.append(place)
+                if place not in self._conditional:
+                    break
+        return tuple(found)
 
     def _all_matches(self, text: str, facts: Facts) -> dict[int, str]:
         """The places of all rules whose words are in a text, each with the first of its patterns that is."""
@@ -154,7 +180,7 @@ class Classifier:
             if len(self._code_places) >= _CODE_CACHE:
                 self._code_places.clear()
             self._code_places[key] = best
-        if facts.remote_mta or facts.domain:
+        if self._by_provider_alone and (facts.remote_mta or facts.domain):
             return min(best, self._first_holding(self._by_provider_alone, facts))
         return best
 
@@ -231,6 +257,9 @@ def _codes(
     A status given without a reason in it (5.0.0) gives way to one of its class that has one. Of several reply codes the
     first that agrees with the status counts. What stands before the reply are the words of whoever wrote the report.
     """
+    known = smtp_code is not None and status is not None and not _is_bare(status) and status not in _MADE_UP
+    if known and _REPLIED.match(text):
+        return status, smtp_code, 0, status  # as most reports have it: nothing in the text is looked for
     statuses: list[EnhancedStatus] = []
     replies: list[int] = []
     reply_at = 0

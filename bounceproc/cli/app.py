@@ -1,16 +1,10 @@
-"""The command line: every command by name, and what its errors look like."""
+"""The command line: every command by name."""
 
 from __future__ import annotations
-
-import errno
-import os
-import sys
-from io import TextIOWrapper
 
 import typer
 
 from bounceproc.cli.options import choose
-from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError
 
 app = typer.Typer(
     name="bounceproc",
@@ -26,61 +20,11 @@ app = typer.Typer(
 app.callback()(choose)
 
 
-def _commands() -> None:
+def add_commands() -> None:
+    """Hang all commands into the program."""
     from bounceproc.cli import check, classify, config, db, demo, explain, export, ingest, poll, rules, status, suppress
 
     for module in (demo, poll, ingest, classify, explain, check, status, export):
         module.add_to(app)
     for module in (suppress, rules, db, config):
         app.add_typer(module.app)
-
-
-def main() -> None:
-    """Run the command line; our own errors end with what happened, what to do and a number."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to end
-    _commands()
-    try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
-    except BounceprocError as error:
-        _complain(error)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        known = _system_error(error)
-        if known is None:
-            raise
-        _complain(known)
-        _drop_output()
-        sys.exit(known.exit_code)
-
-
-def _system_error(error: OSError) -> BounceprocError | None:
-    """What to say where the system refuses us a file or the output; None for what nobody foresaw."""
-    where = f" {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TemporaryError(f"there is no room to write{where}", "Make room and try again.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return AccessError(
-            f"access was refused{where}: {error.strerror}", "Check owner and mode, or name another place."
-        )
-    return None
-
-
-def _drop_output() -> None:
-    """Python writes what is left at its end, and would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _complain(error: BounceprocError) -> None:
-    from bounceproc.cli.output import harmless_lines
-
-    lines = [f"bounceproc: {error.what}"]
-    if isinstance(error, ConfigError):
-        lines += [f"  {problem}" for problem in error.problems]
-    if error.advice:
-        lines.append(f"  {error.advice}")
-    sys.stderr.write(harmless_lines("\n".join(lines)) + "\n")

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import json
-import sys
-from functools import cache, partial
-from itertools import islice
-from json.encoder import encode_basestring as quoted
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
+from bounceproc.cli.classifying import print_messages, print_replies
 from bounceproc.cli.options import ConfigOption, RulesOption, rule_files
-from bounceproc.cli.output import Format, harmless, out, print_json, progress, table, tame
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from bounceproc.ports import RawMessage
-
-CHUNK: Final = 64
-"""Messages handed to a worker process at a time: enough to hide the cost of handing over, few enough to keep memory small."""
-
-COLLECT_EVERY: Final = 50_000
-"""Objects that more are made than freed before the garbage collector looks for circles."""
+from bounceproc.cli.output import Format
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,105 +47,8 @@ def classify(
         raise typer.BadParameter("give either messages or --replies", param_hint="PATH")
     own = rule_files(config, rules)
     if replies is not None:
-        _print_replies(_replies(replies, own), format_)
-        return
-    if not paths:
-        raise typer.BadParameter("name at least one file or folder, or - for standard input", param_hint="PATH")
-    from bounceproc.bootstrap import read_messages
-
-    messages = read_messages(paths, mbox=mbox)
-    lines = _parallel(messages, jobs, own) if jobs > 1 else map(_writer(own), messages)
-    _spare_the_collector()
-    if format_.is_json:
-        sys.stdout.writelines(lines)
+        print_replies(replies, format_, own)
+    elif paths:
+        print_messages(paths, format_, jobs=jobs, mbox=mbox, rules=own)
     else:
-        _print_table(json.loads(line) for line in lines)
-
-
-def _spare_the_collector() -> None:
-    """Keep the garbage collector from what it will not find.
-
-    Modules and rules stay to the end, and a message's objects refer to each other one way and go with their last name. Only
-    the email package, which few messages need, leaves circles: some hundred a message, found a little later.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY, 10, 10)
-
-
-@cache
-def _writer(rules: tuple[Path, ...]) -> Callable[[RawMessage], str]:
-    """What makes a line of JSON of a message: once in each process."""
-    from bounceproc.bootstrap import describer
-
-    describe = describer(rules)
-    return lambda message: tame(encoded(describe(message))) + "\n"
-
-
-def encoded(value: Any) -> str:
-    """The JSON of objects, lists, texts, whole numbers and None, as `json.dumps` writes it.
-
-    `json.dumps` sets an encoder up for every call, which takes longer than these objects themselves.
-    """
-    if isinstance(value, dict):
-        members = [
-            f'"{name}": {"null" if one is None else quoted(one) if isinstance(one, str) else encoded(one)}'
-            for name, one in value.items()
-        ]
-        return f"{{{', '.join(members)}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join([encoded(one) for one in value])}]"
-    return str(value) if type(value) is int else json.dumps(value, ensure_ascii=False)
-
-
-def _lines(messages: list[RawMessage], rules: tuple[Path, ...]) -> list[str]:
-    return [*map(_writer(rules), messages)]
-
-
-def _parallel(messages: Iterator[RawMessage], jobs: int, rules: tuple[Path, ...]) -> Iterator[str]:
-    """Spread chunks over processes, never more than a few ahead of what was printed: memory stays bounded."""
-    from collections import deque
-    from concurrent.futures import Future, ProcessPoolExecutor
-
-    chunks = iter(partial(lambda source: list(islice(source, CHUNK)), messages), [])
-    waiting: deque[Future[list[str]]] = deque()
-    with ProcessPoolExecutor(jobs) as pool:
-        for chunk in chunks:
-            waiting.append(pool.submit(_lines, chunk, rules))
-            if len(waiting) > 2 * jobs:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-
-
-def _print_table(rows: Iterable[dict[str, Any]]) -> None:
-    made = table("source", "kind", "recipient", "event", "class", "category", "status", "why")
-    with progress("reading") as tick:
-        for done, row in enumerate(rows, 1):
-            tick(done, None)
-            source = harmless(row["source"])[-60:]
-            for report in row["reports"] or [{}]:
-                cells = [report.get(name) for name in ("recipient", "event", "class", "category", "status")]
-                why = report.get("diagnostic") or row.get("error") or ""
-                made.add_row(source, row["kind"], *(harmless(cell or "-") for cell in cells), harmless(why, 100))
-                source = ""
-    out().print(made)
-
-
-def _replies(path: str, rules: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
-    from bounceproc.bootstrap import classifier_with, describe_reply, read_lines
-
-    classifier = classifier_with(rules)
-    return (describe_reply(line, classifier) for line in read_lines(path))
-
-
-def _print_replies(rows: Iterable[dict[str, Any]], format_: Format) -> None:
-    if format_.is_json:
-        for row in rows:
-            print_json(row)
-        return
-    made = table("class", "category", "status", "code", "rule", "reply")
-    for row in rows:
-        cells = [row[name] for name in ("class", "category", "status", "smtp_code", "rule")]
-        made.add_row(*(harmless(cell or "-") for cell in cells), harmless(row["text"], 100))
-    out().print(made)
+        raise typer.BadParameter("name at least one file or folder, or - for standard input", param_hint="PATH")

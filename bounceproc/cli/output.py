@@ -44,6 +44,8 @@ def harmless(text: object, limit: int = 0) -> str:
 
 def tame(line: str) -> str:
     """A line of JSON in which nothing breaks lines, turns the direction of writing or commands a terminal."""
+    if line.isascii() and "\x7f" not in line:
+        return line  # JSON escapes the other control characters itself
     return line if line.isprintable() else _WILD.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 

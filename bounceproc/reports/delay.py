@@ -5,38 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.reports.mail import Phrases
+
 if TYPE_CHECKING:
     from bounceproc.reports.mail import Mail
 
 READ: Final = 4096
 """Characters of a notice in which the sentence is looked for: it stands at the top."""
-
-_HINTS: Final = (
-    *(
-        b"arning",
-        b"ARNING",
-        b"elayed",
-        b"ELAY",
-        b"retried",
-        b"retry",
-        b"trying",
-        b"to try",
-        b"porary failure rep",
-        b"not yet",
-    ),
-    *(
-        b"resend",
-        b"ncomplete",
-        b"ttempts",
-        b"to attempt",
-        b"advisory",
-        b"postpone",
-        b"delivered yet",
-        b"weiterhin",
-        b"noch nicht",
-    ),
-)
-"""Octets of which one stands in every sentence below that is ASCII: a cheap test before the text is decoded."""
 
 _SUBJECT: Final = re.compile(
     r"\W{0,4}(?:\[[^\]\n]{1,60}\][ \t]*)?(?:warning\b[^a-z]{0,4}(?:could not send|message)|(?:mail |message )?(?:delivery )?(?:status )?(?:notification )?"
@@ -47,7 +22,7 @@ _SUBJECT: Final = re.compile(
 )
 """Subjects of warnings, from their beginning: further on the subject of our own mail may be quoted."""
 
-_SUBJECT_WORDS: Final = ("warning", "delay", "retrasad", "demorad", "atrasad", "ritardat", "vertraagd")
+_SUBJECT_WORDS: Final = (b"warning", b"delay", b"retrasad", b"demorad", b"atrasad", b"ritardat", b"vertraagd")
 """Of which one stands in every subject above that is ASCII: a cheap test before the pattern."""
 
 _WARNS: Final = (
@@ -98,7 +73,9 @@ _WARNS: Final = (
     ),
     *("まだ配信されて", "再送を試み", "尚未送达"),
 )
-"""Of which one stands in the notice of a warning, lower case, white space squeezed."""
+"""Of which one stands in the notice of a warning."""
+
+_WARNING: Final = Phrases(_WARNS)
 
 _GIVES_UP: Final = (
     *(
@@ -117,51 +94,26 @@ _GIVES_UP: Final = (
 
 
 def is_warning(mail: Mail) -> bool:
-    """Whether the subject or the text says that the queue still tries."""
+    """Whether the subject says that the queue still tries, or the text, before it says that anything was given up.
+
+    Exim and Gmail warn that they will give up some day: what is said first is meant.
+    """
     if says_so_in_subject(mail):
         return True
-    if not _is_hinted(mail):
+    text = mail.squeezed
+    warned = min((text.find(_WARNS[place]) for place in _WARNING.within(mail)), default=READ)
+    if warned >= READ:
         return False
-    return says_warning(mail.human if mail.root.is_multipart else mail.notice)
+    return all(text.find(phrase, 0, warned) < 0 for phrase in _GIVES_UP)
 
 
 def says_so_in_subject(mail: Mail) -> bool:
     """Whether the subject says that the queue still tries."""
-    subject = mail.subject[:300]
-    if subject.isascii():
-        lowered = subject.lower()
+    line = mail.headers.lowered(b"subject")
+    if line.isascii() and b"=?" not in line and line.strip():
         for word in _SUBJECT_WORDS:
-            if word in lowered:
+            if word in line:
                 break
         else:
             return False
-    return _SUBJECT.match(subject) is not None
-
-
-def says_warning(text: str) -> bool:
-    """Whether a notice warns before it says, if it does, that anything was given up."""
-    top = text[:READ].lower().replace("\n", " ").replace("    ", " ").replace("  ", " ")
-    warned = _first(_WARNS, top)
-    # Exim and Gmail warn that they will give up some day: what is said first is meant.
-    return warned < len(top) and warned <= _first(_GIVES_UP, top[: warned + 100])
-
-
-def _first(phrases: tuple[str, ...], text: str) -> int:
-    """Where the first of some phrases stands; the text's length where none does."""
-    first = len(text)
-    for phrase in phrases:
-        at = text.find(phrase, 0, first)
-        if at >= 0:
-            first = at
-    return first
-
-
-def _is_hinted(mail: Mail) -> bool:
-    part = mail.leaves[0]
-    top = part.data[part.body : min(part.end, part.body + READ)]
-    if not top.isascii() or part.encoding == "base64" or b"\x1b" in top:
-        return True
-    for hint in _HINTS:  # noqa: SIM110 - a loop is twice as fast as any() here
-        if hint in top:
-            return True
-    return False
+    return _SUBJECT.match(mail.subject[:300]) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import MalformedReportError
@@ -14,8 +15,6 @@ from bounceproc.reports.report import Report
 from bounceproc.status import EnhancedStatus, find_reply_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from bounceproc.address import Address
     from bounceproc.reports.fields import Block
     from bounceproc.reports.mail import Mail
@@ -25,6 +24,12 @@ STATUS_TYPES: Final = frozenset({"message/delivery-status", "message/global-deli
 
 MAX_REPORT: Final = 4 * 1024 * 1024
 """Octets of a delivery-status part that are read: some ten thousand recipients."""
+
+MAX_MTA: Final = 1000
+"""Characters of an mta-name that are looked at: a host name has 255."""
+
+MAX_STATUS: Final = 200
+"""Characters of a Status or an Action that are looked at: a code or a word, and perhaps a comment."""
 
 MAX_GENERIC: Final = 80
 """Characters of a diagnostic from which on it is taken to say something."""
@@ -143,12 +148,12 @@ def report(mail: Mail, text: str, detector: str) -> Report:
     if groups and "action" not in groups[0] and "status" not in groups[0] and len(groups) == 1:
         groups[0] = {**_picked(message, _PER_RECIPIENT), **groups[0]}
     reporting_mta = _mta(message.get("reporting-mta") or (groups[0].get("reporting-mta", "") if groups else ""))
-    reader = _Reader(mail, reporting_mta, fields.untyped(message.get("original-envelope-id", "")) or None)
-    events = _each_once(reader.event(group) for group in groups)
+    envelope_id = message.get("original-envelope-id")
+    reader = _Reader(mail, reporting_mta, fields.untyped(envelope_id) or None if envelope_id else None)
     return Report(
         kind=Kind.DSN,
         detector=detector,
-        events=events,
+        events=_each_once([reader.event(group) for group in groups]),
         message_id=mail.message_id,
         reporting_mta=reporting_mta,
         extensions={name: value for name, value in message.items() if name[:2] == "x-"},
@@ -157,8 +162,10 @@ def report(mail: Mail, text: str, detector: str) -> Report:
     )
 
 
-def _each_once(events: Iterable[Event | None]) -> tuple[Event, ...]:
+def _each_once(events: list[Event | None]) -> tuple[Event, ...]:
     """The events that could be read; what a report says twice of one address is said once."""
+    if len(events) == 1:
+        return (events[0],) if events[0] is not None else ()
     unique: dict[tuple[str, EventType], Event] = {}
     for event in events:
         if event is not None and event.recipient is not None:
@@ -181,19 +188,21 @@ class _Reader:
         recipient, final = _recipients(group)
         if recipient is None:
             return None
-        diagnostic = fields.squeezed(fields.untyped(group.get("diagnostic-code", "")))
-        status = EnhancedStatus.find(group.get("status", ""))
+        diagnostic = group.get("diagnostic-code", "")
+        if diagnostic:
+            diagnostic = fields.squeezed(fields.untyped(diagnostic))
+        status = _status(group.get("status", ""))
         if len(diagnostic) < MAX_GENERIC and "@" not in diagnostic and _GENERIC.fullmatch(diagnostic):
             diagnostic = self._told(recipient, final, diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
             status = _preferred(EnhancedStatus.find(diagnostic), status)
-        action = _WORD.match(group.get("action", "").strip().lower())
+        action = _action(group.get("action", ""))
         occurred = group.get("last-attempt-date")
         return Event(
-            type=self._type(action[0] if action else None, status),
+            type=self._type(action, status),
             recipient=recipient,
             final_recipient=final,
-            action=action[0] if action else None,
+            action=action,
             status=status,
             smtp_code=find_reply_code(diagnostic),
             diagnostic=diagnostic,
@@ -230,6 +239,19 @@ class _Reader:
         return fields.squeezed(f"{diagnostic} {said}")
 
 
+@lru_cache(maxsize=512)
+def _status(value: str) -> EnhancedStatus | None:
+    """The code in a Status field. The field has a hundred spellings in all the world, or is made up."""
+    return EnhancedStatus.find(value[:MAX_STATUS])
+
+
+@lru_cache(maxsize=128)
+def _action(value: str) -> str | None:
+    """The word in an Action field, in lower case."""
+    found = _WORD.match(value.strip().lower()[:MAX_STATUS])
+    return found[0] if found else None
+
+
 def _preferred(found: EnhancedStatus | None, field: EnhancedStatus | None) -> EnhancedStatus | None:
     """The code of the reply where the field says no more than 5.0.0, and both agree on the class."""
     if found is None or (field is not None and found.class_ != field.class_):
@@ -243,7 +265,7 @@ def _recipients(group: Block) -> tuple[Address | None, Address | None]:
     final = fields.address(final_value)
     if final is None and "x-actual-recipient" in group:
         final = fields.address(group["x-actual-recipient"])
-    value = group.get("original-recipient", "")
+    value = group.get("original-recipient")
     if not value or (final is not None and _bare(value) == _bare(final_value)):
         return final, final
     original = fields.xtext_decoded(fields.address(value), value, final)
@@ -255,9 +277,10 @@ def _bare(value: str) -> str:
     return (value.partition(";")[2] or value).strip()
 
 
+@lru_cache(maxsize=1024)
 def _mta(value: str) -> str | None:
-    """A host name out of a typed mta-name (RFC 3464 2.1.2), without comments."""
-    kind, semicolon, name = value.partition(";")
+    """A host name out of a typed mta-name (RFC 3464 2.1.2), without comments. Few hosts send most of a mailbox's reports."""
+    kind, semicolon, name = value[:MAX_MTA].partition(";")
     words = (name if semicolon and "." not in kind else value).split(None, 1)
     return words[0].strip("<>()")[:255] or None if words else None
 

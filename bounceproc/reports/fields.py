@@ -118,7 +118,8 @@ def untyped(value: str) -> str:
 
 def squeezed(text: str) -> str:
     """A diagnostic for the record: encoded words decoded, white space squeezed, control characters and length cut."""
-    text = " ".join(words_decoded(text[: MAX_DIAGNOSTIC * 4]).split())
+    text = text[: MAX_DIAGNOSTIC * 4]
+    text = " ".join((words_decoded(text) if "=?" in text else text).split())
     if not text.isprintable():
         text = _CONTROL.sub("", text)
     return text[:MAX_DIAGNOSTIC]

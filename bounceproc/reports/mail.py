@@ -10,10 +10,13 @@ from bounceproc.reports.mime import MAX_TEXT, Headers, Part, parse
 from bounceproc.reports.original import Original, cut_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from bounceproc.address import Address
+
+MAX_SQUEEZED: Final = 8000
+"""Characters of a notice in which phrases are looked for: what a mail system has to say stands at the top."""
 
 RETURNED_TYPES: Final = frozenset(
     {
@@ -85,6 +88,24 @@ class lazy(Generic[T]):  # noqa: N801 - reads as a decorator, like property
         return value
 
 
+class Phrases:
+    """Phrases to be found in the beginning of a notice (`Mail.squeezed`), in their order.
+
+    One of three words or more is searched for only where its longest inner word is a word of the notice: of a hundred
+    searches through a text a dozen are left. The outer words may be pieces of longer ones.
+    """
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self.all = tuple((max(phrase.split(" ")[1:-1], key=len, default=""), phrase) for phrase in phrases)
+
+    def within(self, mail: Mail) -> Iterator[int]:
+        """The places of those phrases that stand in it, one after the other."""
+        text, words = mail.squeezed, mail.words
+        for place, (word, phrase) in enumerate(self.all):
+            if (word in words or not word) and phrase in text:
+                yield place
+
+
 class Mail:
     """A message, read when asked for."""
 
@@ -149,8 +170,17 @@ class Mail:
         return fields.date(self.headers.get(b"date"))
 
     @lazy
+    def text_at(self) -> tuple[int, int] | None:
+        """Where the first part begins and ends, as far as somebody knows that without all parts being looked at."""
+        return None
+
+    @lazy
     def human(self) -> str:
         """What the notice says to people: its first text, where that is empty the next one."""
+        if self.text_at is not None:
+            first = Part(self.data, *self.text_at, 1, report=True)
+            if first.type == "text/plain" and (text := first.text()).strip():
+                return text
         for part in self.leaves:
             if part.type in ("text/plain", "text/html") or part is self.root:
                 text = part.text()
@@ -178,6 +208,19 @@ class Mail:
         if self.is_answer and self._has_thread and (quoted := _QUOTED.search(words)):
             return words[: quoted.start()]
         return words
+
+    @lazy
+    def squeezed(self) -> str:
+        """How the notice begins, in lower case and in one line: where its phrases are looked for."""
+        text = self.notice[:MAX_SQUEEZED].lower().replace("\n", " ").replace("\t", " ")
+        while "  " in text:
+            text = text.replace("  ", " ")
+        return text
+
+    @lazy
+    def words(self) -> set[str]:
+        """What stands between the spaces of `squeezed`: a phrase is searched for only where one of its words is among them."""
+        return {*self.squeezed.split(" ")}
 
     @lazy
     def original(self) -> Original | None:

@@ -29,7 +29,6 @@ SHORT_HEAD: Final = 400
 _STRAY: Final = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t]|>?From )")
 """A line that cannot stand in a header: the blank line before it was lost on the way."""
 
-_COLON: Final = ord(":")
 _DASH: Final = ord("-")
 _LF: Final = ord("\n")
 _LINE_ENDS: Final = b"\n \t"
@@ -64,15 +63,27 @@ def _media_type(value: bytes) -> str:
     return found if "/" in found else "text/plain"
 
 
+class _Needles(dict[bytes, bytes]):
+    """How the fields of a name begin in a block: asked for some twenty names a message, put together once."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        needle = self[name] = b"\n%b:" % name
+        return needle
+
+
+_NEEDLES: Final = _Needles()
+
+
 class Headers:
     """One header block. Nothing is parsed before it is asked for; names are lower-case octets."""
 
-    __slots__ = ("_lowered", "block")
+    __slots__ = ("_is_spaced", "_lowered", "block")
 
     def __init__(self, block: bytes) -> None:
         """`block` holds the lines of the header, each after its LF, and ends with one."""
         self.block = block
         self._lowered = block.lower()
+        self._is_spaced: bool | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and other.block == self.block
@@ -81,22 +92,26 @@ class Headers:
         return hash(self.block)
 
     def __contains__(self, name: bytes) -> bool:
-        return self._find(name, 0) >= 0
+        return _NEEDLES[name] in self._lowered or self._spaced(name, 0) >= 0
 
     def _find(self, name: bytes, start: int) -> int:
         """Where the value of the next field of that name begins; -1 where there is none."""
+        at = self._lowered.find(_NEEDLES[name], start)
+        return at + len(name) + 2 if at >= 0 else self._spaced(name, start)
+
+    def _spaced(self, name: bytes, start: int) -> int:
+        """The same for a space before the colon: forbidden, and some gateways write it."""
         lowered = self._lowered
+        if self._is_spaced is None:
+            self._is_spaced = b" :" in lowered or b"\t:" in lowered
+        if not self._is_spaced:
+            return -1
         needle = b"\n" + name
         at = lowered.find(needle, start)
         while at >= 0:
             at += len(needle)
-            following = lowered[at]  # there is one: a block ends with LF
-            if following == _COLON:
-                return at + 1
-            if following in _BLANKS:  # a space before the colon: forbidden, and some gateways write it
-                rest = lowered[at : at + 20].lstrip(b" \t")
-                if rest[:1] == b":":
-                    return lowered.index(b":", at) + 1
+            if lowered[at] in _BLANKS and lowered[at : at + 20].lstrip(_BLANKS)[:1] == b":":
+                return lowered.index(b":", at) + 1
             at = lowered.find(needle, at)
         return -1
 
@@ -114,13 +129,21 @@ class Headers:
 
     def get(self, name: bytes) -> str:
         """The first value of that name, unfolded and decoded; empty where there is none."""
-        at = self._find(name, 0)
+        at = self._lowered.find(_NEEDLES[name])
+        at = at + len(name) + 2 if at >= 0 else self._spaced(name, 0)
         if at < 0:
             return ""
-        value = self._value(at)
+        block = self.block
+        end = block.find(b"\n", at)
+        value = self._value(at) if block.startswith(_FOLDS, end + 1) or end - at > MAX_VALUE else block[at:end]
         if value.isascii() and b"=?" not in value and b"\x1b" not in value:
             return " ".join(value.decode("ascii").split())
         return value_text(value)
+
+    def lowered(self, name: bytes) -> bytes:
+        """The first value of that name as it stands, but in lower case."""
+        at = self._find(name, 0)
+        return self._lowered[at : at + len(self._value(at))] if at >= 0 else b""
 
     def all(self, name: bytes) -> list[str]:
         """Every value of that name, unfolded and decoded."""

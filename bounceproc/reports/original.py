@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.reports.decode import transfer_decoded
 from bounceproc.reports.fields import address
 from bounceproc.reports.mime import MAX_HEADER, Headers, split
 
@@ -37,13 +38,17 @@ class Original:
     @classmethod
     def in_part(cls, part: Part) -> Original:
         """Read a message/rfc822 or text/rfc822-headers part; one in base64 or quoted-printable too (RFC 6533 allows it)."""
-        if part.encoding in ("base64", "quoted-printable"):
-            octets = part.octets(MAX_HEADER)
+        return cls.in_body(part.data, part.encoding, part.body, part.end)
+
+    @classmethod
+    def in_body(cls, data: bytes, encoding: str, start: int, end: int) -> Original:
+        """The same for a part of which the encoding, and where its body begins and ends, are known."""
+        if encoding in ("base64", "quoted-printable"):
+            octets = transfer_decoded(data[start : min(end, start + MAX_HEADER * 2)], encoding)[:MAX_HEADER]
             return cls(split(octets, 0, len(octets))[0].headers)
-        data, start = part.data, part.body
-        while data.startswith(b"\n", start) and start < part.end:
+        while data.startswith(b"\n", start) and start < end:
             start += 1
-        end = min(part.end, start + MAX_HEADER)
+        end = min(end, start + MAX_HEADER)
         stop = data.find(b"\n\n", start, end)
         return cls(Headers(b"\n%b\n" % data[start : stop if stop >= 0 else end]))
 

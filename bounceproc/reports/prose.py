@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.event import Event, EventType, Kind, Trust
 from bounceproc.reports import delay, fields
+from bounceproc.reports.mail import Phrases
 from bounceproc.reports.original import addresses
 from bounceproc.reports.report import Report
 from bounceproc.status import EnhancedStatus, find_reply_code
@@ -29,7 +30,7 @@ MAX_TOLD: Final = 1000
 """Characters of a notice that stand for a reason that nobody put into a line of its own."""
 
 MAX_MARKED: Final = 8000
-"""Characters of a notice in which marks and quoted replies are looked for: they stand at the top."""
+"""Characters of a notice in which quoted replies are looked for: they stand at the top."""
 
 MAX_BEFORE: Final = 200
 """Characters that may stand before a quoted reply in its line."""
@@ -122,28 +123,16 @@ def formats() -> tuple[ProseFormat, ...]:
 
 
 class Marks:
-    """The marks of all formats of one trust, in the order of the file.
-
-    A mark of three words or more is looked for only in texts that have its longest inner word: of a hundred searches
-    through a notice a dozen are left.
-    """
+    """The marks of all formats of one trust, in the order of the file."""
 
     def __init__(self, trust: Trust) -> None:
-        self.all = tuple((mark, form) for form in formats() if form.trust is trust for mark in form.marks)
-        self._bare: list[int] = []
-        self._by_word: dict[str, list[int]] = {}
-        for place, (mark, _) in enumerate(self.all):
-            inner = mark.split(" ")[1:-1]
-            places = self._by_word.setdefault(max(inner, key=len), []) if inner else self._bare
-            places.append(place)
+        pairs = [(mark, form) for form in formats() if form.trust is trust for mark in form.marks]
+        self._phrases = Phrases(mark for mark, _ in pairs)
+        self._forms = tuple(form for _, form in pairs)
 
-    def within(self, squeezed: str) -> Iterator[ProseFormat]:
-        """The formats of which a mark stands in a text, in order; some twice."""
-        words = self._by_word.keys() & squeezed.split(" ")
-        for place in sorted(self._bare + [place for word in words for place in self._by_word[word]]):
-            mark, form = self.all[place]
-            if mark in squeezed:
-                yield form
+    def within(self, mail: Mail) -> Iterator[ProseFormat]:
+        """The formats of which a mark stands in a notice, in order; some twice."""
+        return (self._forms[place] for place in self._phrases.within(mail))
 
 
 marks = cache(Marks)
@@ -177,23 +166,15 @@ def _matches(mail: Mail, trust: Trust) -> Iterable[tuple[ProseFormat, list[Named
     The sender's address, ours, is named only in passing.
     """
     text = mail.notice
-    squeezed = _one_line(text[:MAX_MARKED].lower())
     ours = mail.headers.get(b"to").lower()
     tried: ProseFormat | None = None
-    for form in marks(trust).within(squeezed):
+    for form in marks(trust).within(mail):
         if form is not tried:
             tried = form
             if found := _named(form, text):
                 yield form, _without(found, ours)
             elif form.original_to and (found := _in_original(mail, form)):
                 yield form, found
-
-
-def _one_line(text: str) -> str:
-    text = text.replace("\n", " ").replace("\t", " ")
-    while "  " in text:
-        text = text.replace("  ", " ")
-    return text
 
 
 def _without(found: list[Named], ours: str) -> list[Named]:
@@ -333,22 +314,30 @@ class Reasons:
 
     def __init__(self, mail: Mail) -> None:
         self._own: dict[str, str] = {}
-        for _, found in _matches(mail, Trust.REPORTED):
-            for named in found:
-                for address in (named.recipient, named.final):
-                    if named.why:
-                        self._own.setdefault(address.normal, named.why)
+        self._formats = iter(_matches(mail, Trust.REPORTED))
         self._notice = mail.notice
         self._common: str | None = None
 
     def of(self, recipient: Address, final: Address | None) -> str:
         """The reason of its own that an address has there, else a quoted reply, else the sentences themselves."""
-        own = self._own.get(recipient.normal) or (self._own.get(final.normal) if final else None)
+        own = self._found(recipient) or (self._found(final) if final is not None and final != recipient else None)
         if own:
             return own
         if self._common is None:
             self._common = _told(self._notice)
         return self._common
+
+    def _found(self, address: Address) -> str | None:
+        """The first reason of its own that a format gives to an address; the formats are read as far as that takes."""
+        while address.normal not in self._own:
+            _, found = next(self._formats, (None, None))
+            if found is None:
+                return None
+            for named in found:
+                for one in (named.recipient, named.final):
+                    if named.why:
+                        self._own.setdefault(one.normal, named.why)
+        return self._own[address.normal]
 
 
 def _told(text: str) -> str:

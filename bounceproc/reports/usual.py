@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bounceproc.reports import dsn
 from bounceproc.reports.mail import RETURNED_TYPES, USUAL_DAEMON, Mail
-from bounceproc.reports.mime import MAX_HEADER, Part, has_stray_line
+from bounceproc.reports.mime import MAX_HEADER, Head, Headers, has_stray_line, split
 from bounceproc.reports.original import Original
 
 if TYPE_CHECKING:
@@ -34,31 +34,40 @@ def read(data: bytes) -> Report | None:
     block = b"\n%b\n" % data[:top]
     if has_stray_line(block):
         return None
-    mail = Mail.of(data, block)
-    report = _REPORT.match(mail.headers.raw(b"content-type"))
-    if report is None or not USUAL_DAEMON.fullmatch(mail.sender):
+    headers = Headers(block)
+    report = _REPORT.match(headers.raw(b"content-type"))
+    if report is None:
         return None
+    mail = Mail(data, headers)
+    if not USUAL_DAEMON.fullmatch(mail.sender) and mail.is_answer:
+        return None  # somebody forwards a report
     delimiter = b"\n--%b" % (report[1] or report[2])
     first = data.find(delimiter, top, at)
     second = data.find(delimiter, first + len(delimiter), at) if first >= 0 else -1
-    status = _part(data, second, delimiter)
-    if status is None or status.type != "message/delivery-status" or status.encoding not in _PLAIN:
+    status = _entity(data, second, delimiter)
+    if status is None:
         return None
-    returned = _part(data, status.end, delimiter)
-    text = data[status.body : status.end]
-    if returned is None or returned.type not in RETURNED_TYPES or not text.isascii() or b"\x1b" in text:
+    head, body, end = status
+    if head.type != "message/delivery-status" or head.encoding not in _PLAIN:
         return None
-    mail.give("original", Original.in_part(returned))
+    returned = _entity(data, end, delimiter)
+    text = data[body:end]
+    if returned is None or returned[0].type not in RETURNED_TYPES or not text.isascii() or b"\x1b" in text:
+        return None
+    if data.startswith(b"\n", begin := first + len(delimiter)):
+        mail.give("text_at", (begin + 1, second))
+    mail.give("original", Original.in_body(data, returned[0].encoding, *returned[1:]))
     found = dsn.report(mail, text[: dsn.MAX_REPORT].decode("ascii"), "rfc3464")
     return found if found.events else None
 
 
-def _part(data: bytes, at: int, delimiter: bytes) -> Part | None:
-    """The part behind a delimiter line, if another delimiter line ends it."""
+def _entity(data: bytes, at: int, delimiter: bytes) -> tuple[Head, int, int] | None:
+    """The part behind a delimiter line, if another delimiter line ends it: its header, where its body begins and ends."""
     begin = at + len(delimiter)
     if at < 0 or not data.startswith(b"\n", begin):
         return None
     end = data.find(delimiter, begin)
     if end < 0 or not data.startswith((b"\n", b"--"), end + len(delimiter)):
         return None
-    return Part(data, begin + 1, end, 1, report=True)
+    head, body = split(data, begin + 1, end)
+    return head, body, end

@@ -7,7 +7,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bounceproc.cli.classify import encoded
+from bounceproc.cli.classifying import encoded
 from bounceproc.event import EventType
 
 values = st.none() | st.text() | st.integers() | st.sampled_from(EventType)

@@ -1,0 +1,59 @@
+"""Commands that run in bulk or once a message, in their plain form: the library of the command line starts slower than they run.
+
+What is not plain (another option, a wrong value, a configuration file in force) is left to that library, which also says what
+is wrong: here nothing is ever refused.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bounceproc.cli.output import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def command(arguments: Sequence[str]) -> Callable[[], None] | None:
+    """What a plain command line asks for, ready to be called; None where it is not plain."""
+    if arguments[:1] != ["classify"] or _has_configuration():
+        return None
+    return _classify(arguments[1:])
+
+
+def _classify(arguments: Sequence[str]) -> Callable[[], None] | None:
+    read = _read(arguments, {"--format": "format", "--jobs": "jobs", "-j": "jobs"})
+    if read is None:
+        return None
+    options, paths = read
+    jobs = options.get("jobs", "1")
+    if not paths or options.get("format") not in set(Format) or not jobs.isdecimal() or not 0 < int(jobs) < 1000:
+        return None
+    from bounceproc.cli.classifying import print_messages
+
+    return lambda: print_messages(paths, Format(options["format"]), jobs=int(jobs))
+
+
+def _read(arguments: Sequence[str], known: Mapping[str, str]) -> tuple[dict[str, str], list[str]] | None:
+    """Options with a value each, by name, and what stands between them; None where anything else is there."""
+    options: dict[str, str] = {}
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "-" or not argument.startswith("-"):
+            rest.append(argument)
+            continue
+        name, equals, value = argument.partition("=")
+        given = value if equals and name.startswith("--") else None if equals else next(waiting, None)
+        if name not in known or given is None or given.startswith("-"):
+            return None
+        options[known[name]] = given
+    return options, rest
+
+
+def _has_configuration() -> bool:
+    from bounceproc.config.finding import find
+
+    return any(name.startswith("BOUNCEPROC_") for name in os.environ) or find(None, os.environ, Path.cwd()) is not None
