@@ -117,7 +117,8 @@ def described(event: Event, classifier: Classifier) -> dict[str, Any]:
         row["class"] = _class(event, found)
         row["category"] = found.category
         row["rule"] = found.rule
-        row["status"] = str(found.status) if found.status else None
+        if found.status is not event.status:
+            row["status"] = str(found.status) if found.status else None
         row["smtp_code"] = found.smtp_code
     return row
 

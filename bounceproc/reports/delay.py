@@ -109,8 +109,8 @@ def is_warning(mail: Mail) -> bool:
 
 def says_so_in_subject(mail: Mail) -> bool:
     """Whether the subject says that the queue still tries."""
-    line = mail.headers.lowered(b"subject")
-    if line.isascii() and b"=?" not in line and line.strip():
+    line = mail.subject_line
+    if line is not None:
         for word in _SUBJECT_WORDS:
             if word in line:
                 break

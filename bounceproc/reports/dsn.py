@@ -181,7 +181,8 @@ class _Reader:
         self.reporting_mta = reporting_mta
         self.envelope_id = envelope_id
         self._reasons: prose.Reasons | None = None
-        self.original_message_id = mail.original.message_id if mail.original else None
+        original = mail.original
+        self.original_message_id = original.message_id if original is not None else None
 
     def event(self, group: Block) -> Event | None:
         """The event of one group; None where its address cannot be read."""
@@ -218,12 +219,12 @@ class _Reader:
 
         A notice that says that it only warns is a delay whatever its action, unless its status is final, too.
         """
-        known = _ACTIONS.get(action or "")
+        known = _ACTIONS.get(action) if action else None
         if known is None:
             known = EventType.DELIVERY if status is not None and status.is_success else EventType.BOUNCE
         if known is not EventType.BOUNCE:
             return known
-        is_final = action == "failed" and status is not None and status.is_permanent
+        is_final = action == "failed" and status is not None and status.class_ == 5
         warns = delay.says_so_in_subject(self.mail) if is_final else delay.is_warning(self.mail)
         return EventType.DELAY if warns else known
 
@@ -266,7 +267,7 @@ def _recipients(group: Block) -> tuple[Address | None, Address | None]:
     if final is None and "x-actual-recipient" in group:
         final = fields.address(group["x-actual-recipient"])
     value = group.get("original-recipient")
-    if not value or (final is not None and _bare(value) == _bare(final_value)):
+    if not value or (final is not None and (value == final_value or _bare(value) == _bare(final_value))):
         return final, final
     original = fields.xtext_decoded(fields.address(value), value, final)
     return original or final, final or original

@@ -81,9 +81,10 @@ def blocks(text: str) -> list[Block]:
     found: list[Block] = []
     block: Block = {}
     name = ""
+    names = _NAMES
     for line in text.split("\n", MAX_FIELDS)[:MAX_FIELDS]:
         head, colon, value = line.partition(":")
-        if colon and (known := _NAMES.get(head)) and known not in block:
+        if head in names and colon and (known := names[head]) not in block:
             name = known
             block[name] = value.strip()
             continue
@@ -112,6 +113,8 @@ def blocks(text: str) -> list[Block]:
 
 def untyped(value: str) -> str:
     """A typed value (`rfc822; user@example.com`, `smtp; 550 No`) without its type, for those who write one."""
+    if value[:5] == "smtp;":
+        return value[5:].strip()
     found = _TYPED.match(value)
     return value[found.end() :].strip() if found else value.strip()
 

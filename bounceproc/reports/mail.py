@@ -233,8 +233,17 @@ class Mail:
         return Original.in_text(self.texts, cut_at(self.texts))
 
     @lazy
+    def subject_line(self) -> bytes | None:
+        """The subject as it stands, in lower case; None where it has to be decoded first."""
+        line = self.headers.lowered(b"subject").lstrip()
+        return line if line.isascii() and b"=?" not in line and b"\x1b" not in line else None
+
+    @lazy
     def is_answer(self) -> bool:
         """Whether the subject begins with a person's `Re:` or `Fwd:`."""
+        line = self.subject_line
+        if line is not None and b":" not in line:
+            return False
         return bool(_ANSWERED.match(self.subject))
 
     @lazy

@@ -39,7 +39,7 @@ def read(data: bytes) -> Report | None:
     if report is None:
         return None
     mail = Mail(data, headers)
-    if not USUAL_DAEMON.fullmatch(mail.sender) and mail.is_answer:
+    if mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
         return None  # somebody forwards a report
     delimiter = b"\n--%b" % (report[1] or report[2])
     first = data.find(delimiter, top, at)
@@ -50,7 +50,7 @@ def read(data: bytes) -> Report | None:
     head, body, end = status
     if head.type != "message/delivery-status" or head.encoding not in _PLAIN:
         return None
-    returned = _entity(data, end, delimiter)
+    returned = _entity(data, end, delimiter, is_last=True)
     text = data[body:end]
     if returned is None or returned[0].type not in RETURNED_TYPES or not text.isascii() or b"\x1b" in text:
         return None
@@ -61,13 +61,18 @@ def read(data: bytes) -> Report | None:
     return found if found.events else None
 
 
-def _entity(data: bytes, at: int, delimiter: bytes) -> tuple[Head, int, int] | None:
-    """The part behind a delimiter line, if another delimiter line ends it: its header, where its body begins and ends."""
+def _entity(data: bytes, at: int, delimiter: bytes, *, is_last: bool = False) -> tuple[Head, int, int] | None:
+    """The part behind a delimiter line: its header, where its body begins and ends.
+
+    None where no other delimiter line ends it, unless it is the last one: returned mail is often cut off.
+    """
     begin = at + len(delimiter)
     if at < 0 or not data.startswith(b"\n", begin):
         return None
     end = data.find(delimiter, begin)
-    if end < 0 or not data.startswith((b"\n", b"--"), end + len(delimiter)):
+    if end < 0 and is_last:
+        end = len(data)
+    elif end < 0 or not data.startswith((b"\n", b"--"), end + len(delimiter)):
         return None
     head, body = split(data, begin + 1, end)
     return head, body, end
