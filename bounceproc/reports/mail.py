@@ -96,13 +96,20 @@ class Phrases:
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self.all = tuple((max(phrase.split(" ")[1:-1], key=len, default=""), phrase) for phrase in phrases)
+        self._all = tuple(phrases)
+        by_word: dict[str, list[int]] = {}
+        for place, phrase in enumerate(self._all):
+            by_word.setdefault(max(phrase.split(" ")[1:-1], key=len, default=""), []).append(place)
+        self._always = by_word.pop("", [])
+        self._by_word = by_word
+        self._inner = frozenset(by_word)
 
     def within(self, mail: Mail) -> Iterator[int]:
         """The places of those phrases that stand in it, one after the other."""
-        text, words = mail.squeezed, mail.words
-        for place, (word, phrase) in enumerate(self.all):
-            if (word in words or not word) and phrase in text:
+        text = mail.squeezed
+        places = [place for word in self._inner & mail.words for place in self._by_word[word]]
+        for place in sorted(places + self._always):
+            if self._all[place] in text:
                 yield place
 
 
