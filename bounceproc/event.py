@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from bounceproc.address import Address
-    from bounceproc.status import EnhancedStatus
+from bounceproc.address import Address
+from bounceproc.status import EnhancedStatus
 
 
 class Kind(StrEnum):

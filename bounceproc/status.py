@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-_ENHANCED: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
+_ENHANCED: Final = re.compile(r"[245](?<![\d.][245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
+"""The first sign is literal, here and below, so that the search is fast."""
 _BEGINS: Final = re.compile(r"[2-5][0-5]\d[\s\-#]")
 """How nearly every reply begins: one look instead of a search."""
-_REPLY: Final = re.compile(r"(?<![\d.])([2-5][0-5]\d)(?=[\s\-#]|$)")
+_REPLY: Final = re.compile(r"[2-5](?<![\d.][2-5])[0-5]\d(?=[\s\-#]|$)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,13 +26,13 @@ class EnhancedStatus:
     def parse(cls, text: str) -> EnhancedStatus | None:
         """The code that `text` consists of, white space and an RFC 822 comment behind it aside; None if it is none."""
         found = _ENHANCED.match(text.strip())
-        return cls(int(found[1]), int(found[2]), int(found[3])) if found else None
+        return _status(found[0][0], found[1], found[2]) if found else None
 
     @classmethod
     def find(cls, text: str) -> EnhancedStatus | None:
         """The first code in an SMTP reply or Diagnostic-Code. An IP address is none."""
         found = _ENHANCED.search(text)
-        return _status(found[1], found[2], found[3]) if found else None
+        return _status(found[0][0], found[1], found[2]) if found else None
 
     @property
     def is_success(self) -> bool:
@@ -66,4 +67,4 @@ def find_reply_code(text: str) -> int | None:
     if _BEGINS.match(text):
         return int(text[:3])
     found = _REPLY.search(text)
-    return int(found[1]) if found else None
+    return int(found[0]) if found else None

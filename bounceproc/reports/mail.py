@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.reports import fields
+from bounceproc.reports.lazy import lazily, lazy
 from bounceproc.reports.mime import MAX_TEXT, Headers, Part, parse
 from bounceproc.reports.original import Original, cut_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from bounceproc.address import Address
@@ -66,53 +67,25 @@ _BOUNCE_AT_END: Final = re.compile(r"\((?:delivery failed|undeliverable|undelive
 """Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
 
 
-T = TypeVar("T")
-
-
-class lazy(Generic[T]):  # noqa: N801 - reads as a decorator, like property
-    """An attribute computed when first asked for. `functools.cached_property` takes a lock on every first access."""
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self._name = compute.__name__
-        self.__doc__ = compute.__doc__
-
-    @overload
-    def __get__(self, owner: None, kind: type) -> lazy[T]: ...
-    @overload
-    def __get__(self, owner: object, kind: type) -> T: ...
-    def __get__(self, owner: object | None, kind: type) -> lazy[T] | T:
-        if owner is None:
-            return self
-        value = owner.__dict__[self._name] = self._compute(owner)
-        return value
-
-
 class Phrases:
     """Phrases to be found in the beginning of a notice (`Mail.squeezed`), in their order.
 
-    One of three words or more is searched for only where its longest inner word is a word of the notice: of a hundred
-    searches through a text a dozen are left. The outer words may be pieces of longer ones.
+    One of three words or more is searched for only where all its inner words are words of the notice: of a hundred
+    searches through a text a handful are left. The outer words may be pieces of longer ones.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self._all = tuple(phrases)
-        by_word: dict[str, list[int]] = {}
-        for place, phrase in enumerate(self._all):
-            by_word.setdefault(max(phrase.split(" ")[1:-1], key=len, default=""), []).append(place)
-        self._always = by_word.pop("", [])
-        self._by_word = by_word
-        self._inner = frozenset(by_word)
+        self._all = [(frozenset(phrase.split(" ")[1:-1]), phrase) for phrase in phrases]
 
     def within(self, mail: Mail) -> Iterator[int]:
         """The places of those phrases that stand in it, one after the other."""
-        text = mail.squeezed
-        places = [place for word in self._inner & mail.words for place in self._by_word[word]]
-        for place in sorted(places + self._always):
-            if self._all[place] in text:
+        text, words = mail.squeezed, mail.words
+        for place, (inner, phrase) in enumerate(self._all):
+            if inner <= words and phrase in text:
                 yield place
 
 
+@lazily
 class Mail:
     """A message, read when asked for."""
 
@@ -217,17 +190,18 @@ class Mail:
         return words
 
     @lazy
+    def _words(self) -> list[str]:
+        return self.notice[:MAX_SQUEEZED].lower().split()
+
+    @lazy
     def squeezed(self) -> str:
         """How the notice begins, in lower case and in one line: where its phrases are looked for."""
-        text = self.notice[:MAX_SQUEEZED].lower().replace("\n", " ").replace("\t", " ")
-        while "  " in text:
-            text = text.replace("  ", " ")
-        return text
+        return " ".join(self._words)
 
     @lazy
     def words(self) -> set[str]:
-        """What stands between the spaces of `squeezed`: a phrase is searched for only where one of its words is among them."""
-        return {*self.squeezed.split(" ")}
+        """What stands between the spaces of `squeezed`: a phrase is searched for only where its words are among them."""
+        return set(self._words)
 
     @lazy
     def original(self) -> Original | None:

@@ -272,7 +272,7 @@ def has_stray_line(block: bytes) -> bool:
 def split(data: bytes, start: int, end: int) -> tuple[Head, int]:
     """The header of an entity, and where its body begins."""
     if data.startswith(b"\n", start):
-        return _NO_HEAD, start + 1
+        return _NO_HEAD, min(end, start + 1)
     stop = data.find(b"\n\n", start, end)
     if 0 <= stop < start + SHORT_HEAD:
         head = _known_head(b"\n%b\n" % data[start:stop])
@@ -280,7 +280,7 @@ def split(data: bytes, start: int, end: int) -> tuple[Head, int]:
         stop = min(stop if stop >= 0 else end, start + MAX_HEADER)
         head = Head.parse(b"\n%b\n" % data[start:stop])
     if head.stray >= 0:
-        return head, start + head.stray
+        return head, min(end, start + head.stray)
     return head, min(end, stop + 2)
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from bounceproc.address import Address
 from bounceproc.reports.decode import transfer_decoded
 from bounceproc.reports.fields import address
-from bounceproc.reports.mime import MAX_HEADER, Headers, split
-
-if TYPE_CHECKING:
-    from bounceproc.address import Address
-    from bounceproc.reports.mime import Part
+from bounceproc.reports.mime import MAX_HEADER, Headers, Part, split
 
 _MARK: Final = re.compile(
     r"\n[ \t>|*=-]{0,80}(?:"

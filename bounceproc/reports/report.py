@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bounceproc.event import Event, Kind
-    from bounceproc.reports.mime import Headers
-    from bounceproc.reports.original import Original
+from bounceproc.event import Event, Kind
+from bounceproc.reports.mime import Headers
+from bounceproc.reports.original import Original
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

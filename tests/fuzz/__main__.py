@@ -1,12 +1,16 @@
-"""Mutate the corpus and read what comes out: `python -m tests.fuzz [--seconds 60] [--seed N]`.
+"""Mutate the corpus and read what comes out: `python -m tests.fuzz [--seconds 60] [--seed N] [--inputs N]`.
 
 Each input must give a report, nothing, or MalformedReportError; the same again with CRLF line ends; classified without an
 exception; within a second. A finding is written to the current folder and named.
+
+With `--inputs` the run ends after so many, and its last line, a digest of all answers, can be compared: with that of another
+version, or of the sources (`BOUNCEPROC_PURE=1`), where the core was compiled.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import logging
 import random
 import sys
@@ -94,14 +98,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--inputs", type=int, default=None)
     given = parser.parse_args()
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)  # as the program does
     rng = random.Random(given.seed)
     corpus = [content for path in sorted(CORPUS.rglob("*.eml")) if (content := path.read_bytes())]
     kinds: Counter[str] = Counter()
+    answers = hashlib.blake2b(digest_size=8)
     end = time.monotonic() + given.seconds
     inputs = found = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end if given.inputs is None else inputs < given.inputs:
         message = mutated(rng.choice(corpus), corpus, rng)
         inputs += 1
         if (wrong := fault(message)) is not None:
@@ -110,10 +116,12 @@ def main() -> int:
             print(f"input {inputs}: {wrong}")
         else:
             read = answer(message)
+            answers.update(repr(read).encode())
             kinds["nothing" if read is None else "malformed" if isinstance(read, str) else str(read[0])] += 1  # type: ignore[index]
     print(
         f"{inputs} inputs from {len(corpus)} messages, seed {given.seed}: {found} findings; {dict(kinds.most_common())}"
     )
+    print(f"answers {answers.hexdigest()}")
     return 1 if found else 0
 
 

@@ -1,0 +1,58 @@
+"""The step of a build that compiles the core (hatchling's custom build hook); without a compiler the package stays pure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the package is not installed yet when it is built
+from bounceproc._native import COMPILED, VARIABLE
+
+SETUP: Final = """
+from mypyc.build import mypycify
+from setuptools import setup
+setup(name="bounceproc", packages=[], ext_modules=mypycify({arguments!r}, opt_level="3", group_name="bounceproc"))
+"""
+
+
+class NativeHook(BuildHookInterface[Any]):
+    """Compiles in a temporary folder and puts the extension modules beside their sources."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - as hatchling calls it
+        """Compile, and name the results; called before a wheel, an editable one too, is put together."""
+        if self.target_name != "wheel" or os.environ.get(VARIABLE):
+            return
+        root = Path(self.root)
+        with tempfile.TemporaryDirectory(prefix="bounceproc-") as folder:
+            made = _compiled(root, Path(folder))
+            for built in made:
+                place = root / built.relative_to(folder)
+                shutil.copyfile(built, place)
+                build_data["artifacts"].append(f"/{built.relative_to(folder)}")
+                if len(built.relative_to(folder).parts) == 1:
+                    build_data["force_include"][str(place)] = place.name
+        if made:
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+
+
+def _compiled(root: Path, folder: Path) -> list[Path]:
+    """The extension modules, built in a copy of the sources; none where that does not work."""
+    shutil.copytree(
+        root / "bounceproc", folder / "bounceproc", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    )
+    modules = [f"bounceproc/{name}.py" for name in COMPILED]
+    (folder / "setup.py").write_text(SETUP.format(arguments=["--ignore-missing-imports", *modules]))
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.stderr.write(f"bounceproc: not compiled, the sources will run\n{done.stderr[-2000:]}\n")
+        return []
+    return [path for suffix in ("*.so", "*.pyd") for path in folder.rglob(suffix) if "build" not in path.parts]
