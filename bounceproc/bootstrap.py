@@ -7,7 +7,6 @@ where they are built.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import sys
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
@@ -146,6 +144,8 @@ def open_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
         UnavailableError: it does not answer.
 
     """
+    from tempfile import TemporaryDirectory
+
     from bounceproc.store.store import Store
 
     url, pepper_file = config.database_url(), config.privacy.pepper_file
@@ -183,6 +183,8 @@ def manual_reason(reason: str, note: str | None) -> tuple[str, str | None]:
 
 def actor() -> str:
     """Who changes the list by hand: the user of this system."""
+    import getpass
+
     try:
         return f"user:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name

@@ -76,11 +76,21 @@ class Phrases:
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self._all = [(frozenset(phrase.split(" ")[1:-1]), phrase) for phrase in phrases]
+        self._by_word: dict[str, list[int]] = {}
+        for place, (inner, _) in enumerate(self._all):
+            self._by_word.setdefault(max(inner, key=len, default=""), []).append(place)
+        self._always = self._by_word.pop("", [])
+        self._longest = frozenset(self._by_word)
 
     def within(self, mail: Mail) -> Iterator[int]:
         """The places of those phrases that stand in it, one after the other."""
         text, words = mail.squeezed, mail.words
-        for place, (inner, phrase) in enumerate(self._all):
+        places = list(self._always)
+        for word in self._longest & words:
+            places += self._by_word[word]
+        places.sort()
+        for place in places:
+            inner, phrase = self._all[place]
             if inner <= words and phrase in text:
                 yield place
 
@@ -216,8 +226,7 @@ class Mail:
     @lazy
     def subject_line(self) -> bytes | None:
         """The subject as it stands, in lower case; None where it has to be decoded first."""
-        line = self.headers.lowered(b"subject").lstrip()
-        return line if line.isascii() and b"=?" not in line and b"\x1b" not in line else None
+        return self.headers.plain(b"subject")
 
     @lazy
     def is_answer(self) -> bool:

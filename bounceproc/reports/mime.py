@@ -140,10 +140,11 @@ class Headers:
             return " ".join(value.decode("ascii").split())
         return value_text(value)
 
-    def lowered(self, name: bytes) -> bytes:
-        """The first value of that name as it stands, but in lower case."""
+    def plain(self, name: bytes) -> bytes | None:
+        """The first value of that name in lower case and otherwise as it stands; None where it has to be decoded first."""
         at = self._find(name, 0)
-        return self._lowered[at : at + len(self._value(at))] if at >= 0 else b""
+        value = self._lowered[at : at + len(self._value(at))].lstrip() if at >= 0 else b""
+        return value if value.isascii() and b"=?" not in value and b"\x1b" not in value else None
 
     def all(self, name: bytes) -> list[str]:
         """Every value of that name, unfolded and decoded."""

@@ -39,7 +39,9 @@ def read(data: bytes) -> Report | None:
     if report is None:
         return None
     mail = Mail(data, headers)
-    if mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
+    subject = headers.plain(b"subject")
+    mail.give("subject_line", subject)
+    if (subject is None or b":" in subject) and mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
         return None  # somebody forwards a report
     delimiter = b"\n--%b" % (report[1] or report[2])
     first = data.find(delimiter, top, at)
