@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from bounceproc.address import Address
 from bounceproc.status import EnhancedStatus
@@ -52,8 +52,7 @@ class Trust(StrEnum):
     HEURISTIC = "heuristic"  # a generic pattern alone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """One thing that one report says about one address. Names follow RFC 3464 and RFC 5965."""
 
     type: EventType
@@ -89,7 +88,7 @@ class Event:
         """The same event, never later than its receipt: dates are claims of strangers."""
         if self.occurred_at is not None and self.occurred_at <= received_at:
             return self
-        return replace(self, occurred_at=received_at)
+        return self._replace(occurred_at=received_at)
 
     def identity(self, recipient_key: bytes) -> bytes:
         """The event id (16 octets): equal for the same report through another door, so that nothing is counted twice.

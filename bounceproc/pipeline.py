@@ -128,8 +128,7 @@ def classified(event: Event, classifier: Classifier) -> Event:
     if event.type not in CLASSIFIED:
         return event
     found = _classification(event, classifier)
-    return replace(
-        event,
+    return event._replace(
         category=found.category,
         class_=_class(event, found),
         rule=found.rule,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 _ENHANCED: Final = re.compile(r"[245](?<![\d.][245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 """The first sign is literal, here and below, so that the search is fast."""
@@ -14,8 +13,7 @@ _BEGINS: Final = re.compile(r"[2-5][0-5]\d[\s\-#]")
 _REPLY: Final = re.compile(r"[2-5](?<![\d.][2-5])[0-5]\d(?=[\s\-#]|$)")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EnhancedStatus:
+class EnhancedStatus(NamedTuple):
     """An enhanced mail system status code: class, subject and detail (RFC 3463, registry of RFC 5248)."""
 
     class_: int

@@ -24,7 +24,19 @@ COMPILED: Final = (
     ),
     *(
         f"reports/{name}"
-        for name in ("arf", "autoreply", "decode", "delay", "dsn", "fields", "mail", "mime", "original", "prose")
+        for name in (
+            "arf",
+            "autoreply",
+            "decode",
+            "delay",
+            "dsn",
+            "fields",
+            "lazy",
+            "mail",
+            "mime",
+            "original",
+            "prose",
+        )
     ),
     *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "unsubscribe", "usual")),
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from bounceproc.classify.categories import Category
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from bounceproc.status import EnhancedStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(NamedTuple):
     """Why a delivery failed, as far as text and codes tell."""
 
     category: Category

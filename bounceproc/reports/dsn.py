@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -99,7 +98,7 @@ def read_nested(mail: Mail) -> Report | None:
             inner = mail.inside(part)
             if inner.root.report and (status := _status_part(inner)) is not None:
                 found = report(inner, status.text(MAX_REPORT), "rfc3464-nested")
-                return replace(found, message_id=mail.message_id, headers=mail.headers) if found.events else None
+                return found._replace(message_id=mail.message_id, headers=mail.headers) if found.events else None
     return None
 
 

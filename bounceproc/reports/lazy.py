@@ -1,4 +1,4 @@
-"""Attributes computed when they are first asked for. This module is never compiled: a compiled class has no room for them."""
+"""Attributes computed when they are first asked for."""
 
 from __future__ import annotations
 

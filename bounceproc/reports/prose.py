@@ -397,10 +397,10 @@ def read_flufl(mail: Mail) -> Report | None:
     why = _told(mail.notice)
     report = _report(mail, "flufl.bounce", [Named(address, address, why) for address, _ in found], Trust.HEURISTIC)
     events = (
-        replace(event, type=EventType.DELAY if EventType.DELAY in (event.type, kind) else EventType.BOUNCE)
+        event._replace(type=EventType.DELAY if EventType.DELAY in (event.type, kind) else EventType.BOUNCE)
         for event, (_, kind) in zip(report.events, found, strict=True)
     )
-    return replace(report, events=tuple(events))
+    return report._replace(events=tuple(events))
 
 
 def _flufl(octets: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:

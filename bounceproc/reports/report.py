@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from bounceproc.event import Event, Kind
 from bounceproc.reports.mime import Headers
 from bounceproc.reports.original import Original
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """One message, read. Its events are not classified yet."""
 
     kind: Kind
@@ -21,9 +21,9 @@ class Report:
     message_id: str | None = None
     """Message-ID of the report itself, with its angle brackets."""
     reporting_mta: str | None = None
-    extensions: Mapping[str, str] = field(default_factory=dict)
+    extensions: Mapping[str, str] = MappingProxyType({})
     """Fields that were read and not understood, kept for a better reader."""
-    headers: Headers | None = field(default=None, repr=False)
+    headers: Headers | None = None
     """The message's own header: whoever checks tokens, signatures and streams looks there for what he needs."""
-    original: Original | None = field(default=None, repr=False)
+    original: Original | None = None
     """The header of the returned copy of our own mail, where there is one."""

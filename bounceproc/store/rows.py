@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def sane(event: Event, received_at: datetime) -> Event:
     original_message_id, envelope_id, reporting_mta = cleaned = tuple(map(clean, given))
     if cleaned == given:
         return event
-    return replace(event, original_message_id=original_message_id, envelope_id=envelope_id, reporting_mta=reporting_mta)
+    return event._replace(original_message_id=original_message_id, envelope_id=envelope_id, reporting_mta=reporting_mta)
 
 
 def message_row(reading: Reading, *, source: str, now: datetime, privacy: Privacy) -> dict[str, Any]:
