@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bounceproc.event import Event, EventType, Kind, Trust
 from bounceproc.reports import delay, fields
@@ -100,8 +100,7 @@ class ProseFormat:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """One recipient that a notice names."""
 
     recipient: Address
@@ -255,7 +254,7 @@ def _shared(found: list[Named], form: ProseFormat, text: str) -> list[Named]:
         why = one.why or (common if form.reason is not None else why or common)
         earlier = merged.get(one.recipient.normal)
         if earlier is None or (CODED.search(why) and not CODED.search(earlier.why)):
-            merged[one.recipient.normal] = replace(one, why=why)
+            merged[one.recipient.normal] = one._replace(why=why)
     return list(reversed(merged.values()))
 
 
