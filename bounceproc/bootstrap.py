@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bounceproc.classify.categories import CategoryInfo
     from bounceproc.classify.classifier import Classifier
-    from bounceproc.config import Config
+    from bounceproc.config import Config, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.pipeline import BatchResult, Pipeline
@@ -261,16 +261,67 @@ class Runs:
 def run_files(
     config: Config, paths: Sequence[str], *, mbox: bool = False, dry_run: bool = False, on_batch: OnBatch | None = None
 ) -> Summary:
-    """Ingest messages from files."""
+    """Ingest messages from files, or the one on standard input that an MTA delivers."""
     from bounceproc.service.run import Summary, run_once
-    from bounceproc.sources.files import FileSource
+    from bounceproc.sources.files import STDIN, FileSource
+    from bounceproc.sources.piped import PipedSource
 
-    source = FileSource(paths, mbox=mbox)
+    source = PipedSource() if tuple(paths) == (STDIN,) and not mbox else FileSource(paths, mbox=mbox)
     summary = Summary(source.name)
     with open_store(config, dry_run=dry_run) as store:
         pipeline = _pipeline(config, store)
         run_once(source, store.ledger, pipeline, summary, dry_run=dry_run, on_batch=on_batch or _ignore)
     return summary
+
+
+def serve_lmtp(
+    config: Config,
+    *,
+    listen: str | None = None,
+    on_ready: Callable[[str], None],
+    on_stop: Callable[[], None],
+    on_batch: Callable[[BatchResult], None],
+) -> Summary:
+    """Take mail by LMTP until a signal ends it; what it did is the summary.
+
+    Raises:
+        ConfigError: it cannot listen as configured, or the library for it is not installed.
+        BounceprocError: the database cannot be used at all.
+
+    """
+    from bounceproc.service.receive import Receiver
+    from bounceproc.service.run import Summary
+    from bounceproc.sources.lmtp.listening import Door
+
+    try:
+        from bounceproc.sources.lmtp.server import serve
+    except ModuleNotFoundError as error:
+        advice = "Install it: pip install 'bounceproc[lmtp]'."
+        raise ConfigError(f"the library for LMTP is not installed ({error.name})", advice) from error
+
+    section = config.lmtp
+    door = Door(
+        _listen(listen) if listen is not None else section.listen,
+        int(section.socket_mode, 8),
+        section.socket_owner,
+        section.allow_remote,
+    )
+    summary = Summary("lmtp")
+    with open_store(config) as store:
+        receiver = Receiver(summary.source, store.ledger, _pipeline(config, store), summary, on_batch)
+        receiver.begin()
+        serve(door, receiver.record, on_ready=on_ready, on_stop=on_stop)
+        receiver.settle()
+    return summary
+
+
+def _listen(text: str) -> Endpoint:
+    from bounceproc.config.values import Endpoint, WrongValueError
+
+    try:
+        return Endpoint.parse(text)
+    except WrongValueError as error:
+        raise UsageError(error.what, "Write 127.0.0.1:2424 or unix:PATH.") from error
 
 
 def run_mailboxes(

@@ -22,9 +22,23 @@ app.callback()(choose)
 
 def add_commands() -> None:
     """Hang all commands into the program."""
-    from bounceproc.cli import check, classify, config, db, demo, explain, export, ingest, poll, rules, status, suppress
+    from bounceproc.cli import (
+        check,
+        classify,
+        config,
+        db,
+        demo,
+        explain,
+        export,
+        ingest,
+        lmtp,
+        poll,
+        rules,
+        status,
+        suppress,
+    )
 
-    for module in (demo, poll, ingest, classify, explain, check, status, export):
+    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export):
         module.add_to(app)
     for module in (suppress, rules, db, config):
         app.add_typer(module.app)

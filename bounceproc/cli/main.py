@@ -7,12 +7,19 @@ import os
 import sys
 from io import TextIOWrapper
 
-from bounceproc.cli import quick
+from bounceproc.cli import delivery, quick
 from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError
 
 
 def main() -> None:
-    """Run the command line; our own errors end with what happened, what to do and a number."""
+    """Run the command line, and end with a number: the error's own, or the one that makes an MTA keep its message."""
+    if delivery.is_delivery(sys.argv[1:]):
+        delivery.keep_on_failure(_main)
+    _main()
+
+
+def _main() -> None:
+    """Our own errors end with what happened, what to do and a number."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to end

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Classify,
         Database,
         Identity,
+        Lmtp,
         Lookup,
         Mailbox,
         Policy,
@@ -54,6 +55,7 @@ class Config:
     policy: Policy
     serve: Serve
     lookup: Lookup
+    lmtp: Lmtp
     source: Path | None
     """The file they were read from; None where the defaults serve."""
     folder: Path

@@ -200,7 +200,7 @@ def _rooted(value: Any, folder: Path, key: str = "") -> Any:
         return folder / value
     if not isinstance(value, str):
         return value
-    if key in {"http", "socketmap", "policy"} and value.startswith("unix:") and value != "unix:":
+    if key in {"http", "socketmap", "policy", "listen"} and value.startswith("unix:") and value != "unix:":
         return f"unix:{folder / value.removeprefix('unix:')}"
     return rooted_url(value, folder) if key == "url" else value
 

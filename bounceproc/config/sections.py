@@ -30,7 +30,7 @@ MAX_MESSAGES: Final = 32
 MAX_BATCH_SIZE: Final = 500
 """Messages in a batch: their UIDs have to fit into one command line of 8,192 octets (RFC 9051 section 4.1.1)."""
 
-RESERVED_NAMES: Final = frozenset({"files"})
+RESERVED_NAMES: Final = frozenset({"files", "lmtp"})
 """Names of mailboxes that the ledger uses for its own sources."""
 
 PORTS: Final = {"tls": 993, "starttls": 143, "none": 143}
@@ -110,6 +110,11 @@ def _endpoint(value: object) -> Endpoint | None:
         return value
     text = _text(value, "Write 127.0.0.1:8025, unix:PATH or off.")
     return None if text == "off" else Endpoint.parse(text)
+
+
+def _place_to_listen(value: object) -> Endpoint:
+    found = _endpoint(value)
+    return found if found is not None else _fail("is a place to listen", "Write 127.0.0.1:2424 or unix:PATH.")
 
 
 DRIVERS: Final = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
@@ -405,6 +410,18 @@ class Lookup(Section):
     """Whether user+tag@ also answers for user@."""
 
 
+class Lmtp(Section):
+    """`[lmtp]`: where an MTA hands mail over."""
+
+    listen: Annotated[Endpoint, BeforeValidator(_place_to_listen)] = Endpoint("127.0.0.1", 2424)
+    socket_mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "0660"
+    """Of a Unix socket: whoever may write to it may hand mail over."""
+    socket_owner: Text | None = None
+    """`USER`, `USER:GROUP` or `:GROUP` of a Unix socket; ours where it is not set."""
+    allow_remote: Flag = False
+    """Lets others than this machine connect, without a password: for a firewall in front of it."""
+
+
 class Document(Section):
     """The whole file."""
 
@@ -418,6 +435,7 @@ class Document(Section):
     policy: Policy
     serve: Serve
     lookup: Lookup
+    lmtp: Lmtp
 
 
 LISTS: Final = ("mailbox", "stream")

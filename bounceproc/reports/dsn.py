@@ -285,9 +285,14 @@ def _mta(value: str) -> str | None:
     return words[0].strip("<>()")[:255] or None if words else None
 
 
+_CAME_TO: Final = (b"to", b"delivered-to", b"x-original-to", b"envelope-to")
+"""Where a return path stands in the header of what came to it; the last three are written by whoever delivered it."""
+
+
 def _unnamed(mail: Mail, report: Report) -> Report:
     """A report whose fields name nobody: the return path it came to or the one To of the returned copy, marked as derived."""
-    named = returnpath.recipient(mail.headers.get(b"to"))
+    paths = (mail.headers.get(name) for name in _CAME_TO)
+    named = next((found for path in paths if path and (found := returnpath.recipient(path))), None)
     derived = "return-path"
     if named is None and mail.original is not None and len(mail.original.recipients) == 1:
         named, derived = mail.original.recipients[0], "to"
