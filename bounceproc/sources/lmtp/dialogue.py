@@ -16,8 +16,8 @@ from aiosmtpd.lmtp import LMTP
 from bounceproc import __version__
 from bounceproc.errors import BounceprocError
 from bounceproc.ports import RawMessage
-from bounceproc.sources.bounds import HEAD_BYTES, MAX_MESSAGE_BYTES, reference
-from bounceproc.sources.lmtp.bounds import COMMIT_TIMEOUT, LINE_BYTES, MAX_DRAINED, MAX_RECIPIENTS, TALK_TIMEOUT
+from bounceproc.sources.bounds import HEAD_BYTES, reference
+from bounceproc.sources.lmtp.bounds import COMMIT_TIMEOUT, LINE_BYTES, MAX_DRAINED, MAX_RECIPIENTS
 from bounceproc.sources.lmtp.envelope import delivered_to, path_of
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ class _Hooks:
 class _Reception:
     """The octets of one message, as far as they are kept."""
 
-    def __init__(self, hall: Hall, max_message: int) -> None:
+    def __init__(self, hall: Hall) -> None:
         self._hall = hall
-        self._limit = max_message
+        self._limit = hall.max_message
         self.data = bytearray()
         self.octets = 0
         self.has_room = True
@@ -90,22 +90,19 @@ class Dialogue(LMTP):
 
     line_length_limit = LINE_BYTES  # of the stream: aiosmtpd has another bound for commands
 
-    def __init__(
-        self, hall: Hall, gathering: Gathering, *, max_message: int = MAX_MESSAGE_BYTES, timeout: float = TALK_TIMEOUT
-    ) -> None:
+    def __init__(self, hall: Hall, gathering: Gathering) -> None:
         super().__init__(
             _Hooks(),
             data_size_limit=None,  # a size that is announced makes an MTA return larger bounces by itself, to nobody
             enable_SMTPUTF8=True,
             hostname=socket.gethostname(),
             ident=f"bounceproc {__version__}",
-            timeout=timeout,
+            timeout=hall.talk_timeout,
             auth_exclude_mechanism=("LOGIN", "PLAIN"),
             loop=asyncio.get_running_loop(),
         )
         self._hall = hall
         self._gathering = gathering
-        self._max_message = max_message
         self._in_transaction = False
 
     # ---- coming and going --------------------------------------------------------------------------------------------
@@ -160,7 +157,7 @@ class Dialogue(LMTP):
 
     async def _transaction(self, recipients: Sequence[str]) -> None:
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        reception = _Reception(self._hall, self._max_message)
+        reception = _Reception(self._hall)
         try:
             if await self._receive(reception):
                 self._reset_timeout(COMMIT_TIMEOUT)

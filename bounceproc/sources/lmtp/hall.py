@@ -1,11 +1,12 @@
-"""What all conversations of a server share: who is in, how many octets they hold, and whether it closes."""
+"""What all conversations of a server share: its bounds, who is in, how many octets they hold, whether it closes."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from bounceproc.sources.lmtp.bounds import MAX_CONNECTIONS, MAX_IN_FLIGHT
+from bounceproc.sources.bounds import MAX_MESSAGE_BYTES
+from bounceproc.sources.lmtp.bounds import MAX_CONNECTIONS, MAX_IN_FLIGHT, TALK_TIMEOUT
 
 if TYPE_CHECKING:
     from bounceproc.sources.lmtp.dialogue import Dialogue
@@ -14,9 +15,18 @@ if TYPE_CHECKING:
 class Hall:
     """Counts and sums."""
 
-    def __init__(self, *, max_connections: int = MAX_CONNECTIONS, max_in_flight: int = MAX_IN_FLIGHT) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        max_message: int = MAX_MESSAGE_BYTES,
+        talk_timeout: float = TALK_TIMEOUT,
+    ) -> None:
         self._max_connections = max_connections
         self._max_in_flight = max_in_flight
+        self.max_message = max_message
+        self.talk_timeout = talk_timeout
         self.guests: set[Dialogue] = set()
         self.octets = 0
         """Of messages that are being received or committed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.sources.lmtp.bounds import STOP_TIMEOUT
 from bounceproc.sources.lmtp.dialogue import Dialogue, Refusal
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from bounceproc.ports import RawMessage
     from bounceproc.sources.lmtp.listening import Door
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+"""What asks a server to stop."""
 
 
 def serve(
@@ -37,33 +40,43 @@ def serve(
 
     """
     with listening(door) as opened:
-        asyncio.run(_serve(opened, record, lambda: on_ready(_where(door, opened)), on_stop))
+        place = str(door.endpoint) if door.endpoint.path is not None else "{}:{}".format(*opened.getsockname()[:2])
+        asyncio.run(_until_a_signal(opened, record, lambda: on_ready(place), on_stop))
 
 
-def _where(door: Door, opened: socket.socket) -> str:
-    return str(door.endpoint) if door.endpoint.path is not None else "{}:{}".format(*opened.getsockname()[:2])
-
-
-async def _serve(
+async def _until_a_signal(
     opened: socket.socket,
     record: Callable[[Sequence[RawMessage]], None],
     on_ready: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> None:
-    hall, gathering, stop = Hall(), Gathering(record), asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def asked_to_stop() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.remove_signal_handler(number)  # the next one has the system's own effect
         on_stop()
         stop.set()
 
-    def guest() -> asyncio.Protocol | Dialogue:
+    for number in SIGNALS:
+        loop.add_signal_handler(number, asked_to_stop)
+    await converse(opened, record, Hall(), stop, on_ready)
+
+
+async def converse(
+    opened: socket.socket,
+    record: Callable[[Sequence[RawMessage]], None],
+    hall: Hall,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+) -> None:
+    """Take clients in until `stop`, then let everybody finish."""
+    gathering = Gathering(record)
+    loop = asyncio.get_running_loop()
+
+    def guest() -> Refusal | Dialogue:
         return Refusal() if hall.is_full or hall.closing else Dialogue(hall, gathering)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop)
     start = loop.create_unix_server if opened.family == opened.family.AF_UNIX else loop.create_server
     server = await start(guest, sock=opened)
     committing = asyncio.create_task(gathering.run())
