@@ -23,11 +23,12 @@ from bounceproc.policy.settings import Policy, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from threading import Event
     from typing import TypeAlias
 
     from bounceproc.classify.categories import CategoryInfo
     from bounceproc.classify.classifier import Classifier
-    from bounceproc.config import Config, Endpoint
+    from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.pipeline import BatchResult, Pipeline
@@ -272,6 +273,98 @@ def run_files(
         pipeline = _pipeline(config, store)
         run_once(source, store.ledger, pipeline, summary, dry_run=dry_run, on_batch=on_batch or _ignore)
     return summary
+
+
+def watch_files(
+    config: Config,
+    paths: Sequence[str],
+    *,
+    mbox: bool,
+    on_report: str,
+    interval: float,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+    on_batch: Callable[[str, BatchResult], None],
+    on_failure: Callable[[str, BounceprocError], None],
+) -> list[Summary]:
+    """Process what comes into files and folders until a signal ends it, behind the batch at hand.
+
+    Raises:
+        UsageError: a path is nothing that can be watched.
+        TemporaryError: another process watches it.
+        BounceprocError: the database cannot be used at all.
+
+    """
+    from bounceproc.ports import Outcome
+    from bounceproc.service.follow import Followed, Following
+    from bounceproc.service.run import Summary
+    from bounceproc.sources.watched.changes import Changes
+    from bounceproc.sources.watched.opening import watched
+
+    disposal = _disposal(on_report)
+    with open_store(config) as store, ExitStack() as held:
+        sources = [
+            watched(
+                path,
+                mbox=mbox,
+                disposals={} if disposal is None else {Outcome.REPORT: disposal},
+                known=store.ledger.known,
+                checkpoint=store.ledger.checkpoint,
+            )
+            for path in dict.fromkeys(paths)
+        ]
+        for source in sources:
+            held.enter_context(store.lease(source.name, "files"))
+        stop = held.enter_context(_stopping(on_stop))
+        prefixes = tuple(source.path for source in sources)
+        folders = [folder for source in sources for folder in source.folders]
+        changes = Changes(folders, lambda path: path.startswith(prefixes), stop)
+        on_ready()
+        followed = [Followed(source, Summary(source.name)) for source in sources]
+        following = Following(
+            ledger=store.ledger,
+            pipeline=_pipeline(config, store),
+            stop=stop,
+            interval=interval,
+            on_batch=on_batch,
+            on_failure=on_failure,
+        )
+        following.run(followed, changes.wait)
+    return [one.summary for one in followed]
+
+
+def _disposal(text: str) -> Disposal | None:
+    from bounceproc.config.values import Action, Disposal, WrongValueError
+
+    try:
+        found = Disposal.parse(text)
+    except WrongValueError as error:
+        raise UsageError(error.what, error.advice) from error
+    return None if found.action is Action.LEAVE else found
+
+
+@contextmanager
+def _stopping(on_stop: Callable[[], None]) -> Iterator[Event]:
+    """An event that SIGTERM and SIGINT set; a second one has the system's own effect."""
+    import signal
+    from threading import Event
+
+    stop = Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def asked(_number: int, _frame: object) -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        on_stop()
+        stop.set()
+
+    for number in before:
+        signal.signal(number, asked)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve_lmtp(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
-from bounceproc.cli.output import Format, print_json, progress
+from bounceproc.cli.output import Format, print_json, progress, say
 from bounceproc.cli.summary import DryRunOption, show_summaries
 
 
@@ -26,6 +26,26 @@ def ingest(
     ],
     *,
     mbox: Annotated[bool, typer.Option("--mbox", help="Read every file as an mbox.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on with what comes into Maildirs, folders of .eml and mboxes, until SIGTERM."),
+    ] = False,
+    on_report: Annotated[
+        str,
+        typer.Option(
+            "--on-report", metavar="ACTION", help="With --watch, in a Maildir: leave, or move:FOLDER after the commit."
+        ),
+    ] = "leave",
+    interval: Annotated[
+        float,
+        typer.Option(
+            "--interval",
+            metavar="SECONDS",
+            min=1,
+            max=3600,
+            help="With --watch: look again, even if nobody told of mail.",
+        ),
+    ] = 60,
     dry_run: DryRunOption = False,
     format_: Annotated[
         Format, typer.Option("--format", help="A summary for people, or one JSON object.")
@@ -33,18 +53,37 @@ def ingest(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Record what messages in files say, and decide. Files are never changed; a message read before changes nothing."""
-    from bounceproc.bootstrap import run_files
+    """Record what messages in files say, and decide. Files are not changed; a message read before changes nothing.
 
-    with progress("ingesting") as tick:
-        summary = run_files(
-            configuration(config, database),
+    A message piped into `ingest -` by an MTA: exit code 0 when it is recorded, 75 whenever it is not.
+    """
+    from bounceproc.bootstrap import run_files, watch_files
+
+    loaded = configuration(config, database)
+    if watch:
+        if dry_run or "-" in paths:
+            raise typer.BadParameter("it goes with neither --dry-run nor standard input", param_hint="--watch")
+        summaries = watch_files(
+            loaded,
             paths,
             mbox=mbox,
-            dry_run=dry_run,
-            on_batch=lambda _result, done, total: tick(done, total),
+            on_report=on_report,
+            interval=interval,
+            on_ready=lambda: say("watching"),
+            on_stop=lambda: say("stopping behind this batch"),
+            on_batch=lambda name, result: say(f"{name}: {len(result.readings)} messages read"),
+            on_failure=lambda name, error: say(f"{name}: {error.what}; trying again"),
         )
-    if format_.is_json:
-        print_json(summary.to_dict())
     else:
-        show_summaries([summary], dry_run=dry_run)
+        if on_report != "leave":
+            raise typer.BadParameter("messages are moved with --watch only", param_hint="--on-report")
+        with progress("ingesting") as tick:
+            summary = run_files(
+                loaded, paths, mbox=mbox, dry_run=dry_run, on_batch=lambda _result, done, total: tick(done, total)
+            )
+        summaries = [summary]
+    if format_.is_json:
+        for summary in summaries:
+            print_json(summary.to_dict())
+    else:
+        show_summaries(summaries, dry_run=dry_run)

@@ -86,7 +86,7 @@ def _check_exists(path: str) -> None:
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or "it is no path"
         raise UsageError(
-            f"{_text(path)} cannot be read: {why}", "Name files, folders, or - for standard input."
+            f"{as_text(path)} cannot be read: {why}", "Name files, folders, or - for standard input."
         ) from error
 
 
@@ -95,22 +95,32 @@ def _read_all(paths: Sequence[str], stdin: BinaryIO | None, limit: int, *, mbox:
         if path == STDIN:
             yield from _read_stream(stdin if stdin is not None else sys.stdin.buffer, STDIN, limit, mbox=mbox)
         elif Path(path).is_dir():
-            yield from _read_paths(_walk(path), limit, mbox=mbox)
+            yield from _read_paths(walk(path), limit, mbox=mbox)
         else:
             yield from _read_paths((path,), limit, mbox=mbox)
 
 
 def _read_paths(paths: Iterable[str], limit: int, *, mbox: bool) -> Iterator[RawMessage]:
     for path in paths:
-        ref = _text(path)
+        ref = as_text(path)
         try:
             if mbox or path.lower().endswith(MBOX_SUFFIXES):
                 with open(path, "rb") as stream:  # noqa: PTH123 - a plain string, for speed
                     yield from _read_stream(stream, ref, limit, mbox=True)
             else:
-                yield _message(ref, _read_file(path, limit), limit)
+                yield read_message(path, ref, limit)
         except OSError as error:
             yield RawMessage(ref, b"", None, f"the file cannot be read: {error.strerror or error}")
+
+
+def read_message(path: str, ref: str, limit: int = MAX_MESSAGE_BYTES) -> RawMessage:
+    """The one message in a file.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    """
+    return _message(ref, _read_file(path, limit), limit)
 
 
 def _read_stream(stream: BinaryIO, ref: str, limit: int, *, mbox: bool) -> Iterator[RawMessage]:
@@ -149,7 +159,7 @@ def _message(ref: str, data: bytes | None, limit: int) -> RawMessage:
     return RawMessage(ref, data, None)
 
 
-def _walk(root: str) -> Iterator[str]:
+def walk(root: str) -> Iterator[str]:
     """The files below a folder, sorted by path, and whatever there cannot be opened."""
     seen: set[tuple[int, int]] = set()
     waiting = [(root, True)]
@@ -197,6 +207,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool | None:
         return False
 
 
-def _text(path: str) -> str:
+def as_text(path: str) -> str:
     r"""The path as text that can be stored and printed: bytes of a name that are no UTF-8 become `\xNN`."""
     return path if path.isascii() else path.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bounceproc.sources.bounds import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
 MAX_LINE: Final = 64 * 1024
@@ -28,13 +28,21 @@ def split_mbox(stream: BinaryIO, max_message: int = MAX_MESSAGE_BYTES) -> Iterat
 
     What stands before the first From_ line is a message too: nothing is dropped.
     """
+    return (message for message, _ in spans_mbox(stream.readline, max_message))
+
+
+def spans_mbox(
+    readline: Callable[[int], bytes], max_message: int = MAX_MESSAGE_BYTES
+) -> Iterator[tuple[bytes | None, int]]:
+    """The same, each with the number of octets up to its end, which is where the next From_ line begins."""
     message = bytearray()
-    octets = 0
+    octets = reached = 0
     begun = False
-    for line, starts in _marked_lines(stream):
+    for line, starts in _marked_lines(readline):
+        reached += len(line)
         if starts:
             if begun:
-                yield _finished(message, octets, max_message)
+                yield _finished(message, octets, max_message), reached - len(line)
             message.clear()
             octets = 0
             begun = True
@@ -44,10 +52,10 @@ def split_mbox(stream: BinaryIO, max_message: int = MAX_MESSAGE_BYTES) -> Iterat
             if octets <= max_message:
                 message += line[1:] if line[:1] == b">" and _QUOTED.match(line) else line
     if begun:
-        yield _finished(message, octets, max_message)
+        yield _finished(message, octets, max_message), reached
 
 
-def _marked_lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+def _marked_lines(readline: Callable[[int], bytes]) -> Iterator[tuple[bytes, bool]]:
     """Every line, and whether it is a From_ line.
 
     Few programs quote every body line that begins with `From `, so that alone is no mark: the line before has to be
@@ -55,7 +63,7 @@ def _marked_lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
     """
     held: bytes | None = None
     after_blank = line_start = True
-    for line in iter(partial(stream.readline, MAX_LINE), b""):
+    for line in iter(partial(readline, MAX_LINE), b""):
         if held is not None:
             yield held, bool(_DATED.match(held, 0, MAX_FROM_LINE) or _FIELD.match(line))
             held = None

@@ -52,6 +52,17 @@ class Ledger:
             row = connection.execute(statement).one_or_none()
         return Checkpoint(folder, row.uidvalidity, row.uid, row.modseq) if row else None
 
+    def known(self, source: str, refs: Sequence[str]) -> set[str]:
+        """Which of these places a message was recorded from."""
+        found: set[str] = set()
+        with self._database.reading() as connection:
+            for part in chunks(sorted(map(place, refs))):
+                statement = sa.select(message.c.ref).where(
+                    message.c.source == place(source), among(connection, message.c.ref, part)
+                )
+                found |= set(connection.scalars(statement))
+        return {ref for ref in refs if place(ref) in found}
+
     def unsettled(self, source: str) -> list[Settlement]:
         """What was committed and never settled in the source, oldest first; each place once, with its newest outcome."""
         statement = (
