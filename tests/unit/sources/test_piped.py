@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
-
-import pytest
+from typing import TYPE_CHECKING
 
 from bounceproc.sources import piped
 from bounceproc.sources.piped import PipedSource
+
+if TYPE_CHECKING:
+    import pytest
 
 MESSAGE = b"Subject: one\n\nbody\n"
 

@@ -1,0 +1,272 @@
+"""The other ways in, as an MTA and a delivery agent use them: a command that is fed, LMTP, and a Maildir that is watched."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import smtplib
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.stories.house import House
+from tests.unit.mails import ORDINARY, dsn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.servers.postgres import Postgres
+
+BOUND = 60
+"""Seconds after which a test gives up waiting; each thing takes about one."""
+BAD_DSN = (
+    dsn()
+    .replace(b"Final-Recipient: rfc822; user@example.com", b"Final-Recipient: rfc822;")
+    .replace(b"To: user", b"X: ")
+)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def suppressed(house: House) -> list[str]:
+    return sorted(row["address"] for row in house.json("suppress", "list", "--format", "json"))
+
+
+# ---- a command that is fed -------------------------------------------------------------------------------------------
+
+
+def deliver(
+    house: House, message: bytes, *options: str, limits: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """What pipe(8) does: no shell, an environment of its own, the message on standard input."""
+    command = [
+        sys.executable,
+        "-m",
+        "bounceproc",
+        "--config",
+        str(house.folder / "bounceproc.toml"),
+        "ingest",
+        *options,
+    ]
+    return subprocess.run(
+        [*command, "-"],
+        input=message,
+        capture_output=True,
+        env={},
+        cwd="/",
+        preexec_fn=limits,
+        timeout=BOUND,
+        check=False,
+    )
+
+
+def test_a_piped_message_is_recorded_and_a_second_delivery_changes_nothing(house: House) -> None:
+    assert deliver(house, dsn("one@example.com")).returncode == 0
+    before = house.snapshot()
+    assert deliver(house, dsn("one@example.com")).returncode == 0
+    after = house.snapshot()
+    assert suppressed(house) == ["one@example.com"]
+    assert {name: rows for name, rows in after.items() if name != "message"} == {
+        name: rows for name, rows in before.items() if name != "message"
+    }
+    assert len(after["message"]) == 1
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"\x00\xff" * 1000, ORDINARY, BAD_DSN], ids=["empty", "noise", "ordinary", "bad"]
+)
+def test_mail_that_is_no_report_or_a_broken_one_is_taken(house: House, message: bytes) -> None:
+    assert deliver(house, message).returncode == 0
+    assert len(house.snapshot()["message"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("configuration", "options", "words"),
+    [
+        (
+            '[database]\nurl = "postgresql+psycopg://u@127.0.0.1:1/x"\n[privacy]\npepper_file = "p"',
+            (),
+            "does not answer",
+        ),
+        ('[database]\nurl = "sqlite:////no/such/folder/x.db"', (), "does not exist"),
+        ("[nonsense]", (), "nonsense"),
+        ("", ("--nonsense",), "nonsense"),
+    ],
+    ids=["the server is away", "the folder is away", "a wrong configuration", "a wrong option"],
+)
+def test_whatever_stops_the_recording_the_mta_keeps_the_message_and_hears_why(
+    house: House, configuration: str, options: tuple[str, ...], words: str
+) -> None:
+    (house.folder / "p").write_text("x" * 64)
+    (house.folder / "bounceproc.toml").write_text(configuration)
+    done = deliver(house, dsn(), *options)
+    assert done.returncode == 75
+    assert words in done.stderr.decode()
+
+
+def test_a_full_disk_keeps_the_message_with_the_mta(house: House) -> None:
+    assert deliver(house, dsn("one@example.com")).returncode == 0
+    done = deliver(
+        house, dsn("two@example.com"), limits=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    )
+    assert done.returncode == 75
+    assert suppressed(house) == ["one@example.com"]
+    assert deliver(house, dsn("two@example.com")).returncode == 0
+    assert suppressed(house) == ["one@example.com", "two@example.com"]
+
+
+def test_a_person_who_asks_what_would_be_found_gets_the_usual_numbers(house: House) -> None:
+    (house.folder / "bounceproc.toml").write_text("[nonsense]")
+    assert deliver(house, dsn(), "--dry-run").returncode == 78
+
+
+# ---- processes that go on --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def running(house: House, *arguments: str, ready: bytes) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that runs until it is told to stop; it has said that it is `ready`."""
+    command = [sys.executable, "-m", "bounceproc", *arguments]
+    with subprocess.Popen(command, cwd=house.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        try:
+            line = process.stderr.readline()
+            assert line.startswith(ready), line + process.stderr.read()
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def end(process: subprocess.Popen[bytes]) -> bytes:
+    """Ask it to stop; it ends well."""
+    process.send_signal(signal.SIGTERM)
+    out, errors = process.communicate(timeout=BOUND)
+    assert process.returncode == 0, errors
+    return out
+
+
+def hand_over(path: Path) -> smtplib.LMTP:
+    return smtplib.LMTP(str(path), timeout=BOUND)
+
+
+RETURN_PATH = "bounces@sender.example"
+
+
+def test_what_was_answered_with_250_outlives_a_kill_and_what_was_not_is_not_there(house: House) -> None:
+    place = house.folder / "lmtp"
+    (house.folder / "bounceproc.toml").write_text('[lmtp]\nlisten = "unix:lmtp"\nsocket_mode = "0600"')
+    with (
+        running(house, "lmtp", ready=b"listening on unix:") as process,
+        hand_over(place) as client,
+        hand_over(place) as half,
+    ):
+        assert client.sendmail("", [RETURN_PATH], dsn("answered@example.com")) == {}
+        half.ehlo_or_helo_if_needed()
+        half.mail("<>")
+        half.rcpt(RETURN_PATH)
+        half.docmd("DATA")
+        half.send(dsn("half@example.com"))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(BOUND)
+        client.close()
+        half.close()
+    assert suppressed(house) == ["answered@example.com"]
+
+    # The socket that it left behind holds nobody up, and the MTA brings both again.
+    with running(house, "lmtp", ready=b"listening on unix:") as process:
+        with hand_over(place) as client:
+            for name in ("answered", "half"):
+                assert client.sendmail("", [RETURN_PATH], dsn(f"{name}@example.com")) == {}
+        assert b"2 messages read, 1 change" in end(process)
+    assert not place.exists()
+    assert suppressed(house) == ["answered@example.com", "half@example.com"]
+    with closing(sqlite3.connect(house.database)) as connection:
+        assert connection.execute("SELECT count(*) FROM message WHERE settled_at IS NULL").fetchone() == (0,)
+
+
+def test_a_return_path_that_names_the_recipient_reaches_the_event(house: House) -> None:
+    nameless = (
+        dsn().replace(b"Final-Recipient: rfc822; user@example.com\n", b"").replace(b"To: user@example.com\n", b"")
+    )
+    (house.folder / "bounceproc.toml").write_text('[lmtp]\nlisten = "unix:lmtp"')
+    with running(house, "lmtp", ready=b"listening on unix:") as process:
+        with hand_over(house.folder / "lmtp") as client:
+            assert client.sendmail("", ["bounces+who=example.com@sender.example"], nameless) == {}
+        end(process)
+    assert [
+        event["recipient"] for event in house.json("status", "who@example.com", "--format", "json")[0]["events"]
+    ] == ["who@example.com"]
+
+
+def test_a_server_that_others_could_reach_is_a_wrong_configuration(house: House) -> None:
+    done = house.run("lmtp", "--listen", "0.0.0.0:2424", code=78)
+    assert "open to others" in done.stderr
+
+
+@pytest.mark.server
+def test_while_the_database_is_away_the_mta_keeps_its_mail(house: House, postgres: Postgres, postgres_url: str) -> None:
+    (house.folder / "pepper").write_text("00" * 32)
+    (house.folder / "bounceproc.toml").write_text(
+        f'[database]\nurl = "{postgres_url}"\n[privacy]\npepper_file = "pepper"\n[lmtp]\nlisten = "unix:lmtp"'
+    )
+    house.run("db", "upgrade")
+    with running(house, "lmtp", ready=b"listening on unix:") as process:
+        with hand_over(house.folder / "lmtp") as client:
+            assert client.sendmail("", [RETURN_PATH], dsn("one@example.com")) == {}
+            with postgres.away(postgres_url):
+                with pytest.raises(smtplib.SMTPDataError) as refused:
+                    client.sendmail("", [RETURN_PATH], dsn("two@example.com"))
+                assert refused.value.smtp_code == 451
+            assert client.sendmail("", [RETURN_PATH], dsn("two@example.com")) == {}
+        end(process)
+    assert suppressed(house) == ["one@example.com", "two@example.com"]
+
+
+def test_a_watched_maildir_is_read_as_mail_comes_and_goes_on_after_a_restart(house: House) -> None:
+    box = house.folder / "box"
+    for name in ("new", "cur", "tmp"):
+        (box / name).mkdir(parents=True)
+    # Nobody looks again within an hour: what is found was told of.
+    watch = ("ingest", "--watch", "box", "--on-report", "move:Processed", "--interval", "3600")
+
+    def deliver_by_rename(name: str, message: bytes) -> None:
+        (box / "tmp" / name).write_bytes(message)
+        (box / "tmp" / name).rename(box / "new" / name)
+
+    deliver_by_rename("before", ORDINARY)
+    with running(house, *watch, ready=b"watching") as process:
+        assert process.stderr is not None
+        assert b"1 messages read" in process.stderr.readline()
+        deliver_by_rename("report", dsn("one@example.com"))
+        assert b"1 messages read" in process.stderr.readline()
+        assert b"2 messages read" in end(process)
+    assert sorted(str(path.relative_to(box)) for path in box.glob("**/cur/*")) == [".Processed/cur/report:2,S"]
+    assert (box / "new" / "before").exists()
+    deliver_by_rename("later", dsn("two@example.com"))
+    with running(house, *watch, ready=b"watching") as process:
+        assert process.stderr is not None
+        assert b"1 messages read" in process.stderr.readline()
+        end(process)
+    assert suppressed(house) == ["one@example.com", "two@example.com"]
+
+
+def test_two_processes_do_not_watch_the_same_place(house: House) -> None:
+    (house.folder / "box").mkdir()
+    with running(house, "ingest", "--watch", "box", ready=b"watching") as process:
+        house.run("ingest", "--watch", "box", code=75)
+        end(process)
+
+
+def test_watching_goes_with_no_dry_run_and_with_no_message_on_standard_input(house: House) -> None:
+    house.run("ingest", "--watch", "--dry-run", ".", code=2)
+    house.run("ingest", "--on-report", "move:Processed", ".", code=2)
