@@ -121,6 +121,11 @@ def problems(folder: Path, text: str, environ: Mapping[str, str] | None = None, 
     return [problem.removeprefix(f"{folder}/") for problem in caught.value.problems]
 
 
+def test_the_place_for_lmtp_is_a_port_of_this_machine_or_a_path_beside_the_configuration(folder: Path) -> None:
+    assert load(folder, "").lmtp.listen == Endpoint("127.0.0.1", 2424)
+    assert load(folder, '[lmtp]\nlisten = "unix:run/lmtp"').lmtp.listen == Endpoint(path=folder / "run/lmtp")
+
+
 def test_every_key_of_the_documentation_is_read_as_a_typed_value(folder: Path) -> None:
     config = load(folder, FULL)
     returns, fbl = config.mailbox
@@ -652,6 +657,8 @@ def test_what_is_no_utf8_is_said_with_its_line(folder: Path) -> None:
         ),
         ("[policy.mailbox_full]\nmessages = 9\n", "Did you mean `mailbox-full`?"),
         ("[policy.hard]\naddresses = 2\n", "bounceproc.toml:2: policy.hard.addresses: is no key"),
+        ("[lmtp]\nlisten = 'off'\n", "bounceproc.toml:2: lmtp.listen: is a place to listen. Write 127.0.0.1:2424"),
+        ("[lmtp]\nsocket_mode = '0999'\n", "bounceproc.toml:2: lmtp.socket_mode:"),
         ("[serve]\nhttp = '8025'\n", "bounceproc.toml:2: serve.http: '8025' is nowhere to listen."),
         ("[serve]\nhttp = '::1:8025'\n", "bounceproc.toml:2: serve.http: '::1:8025' is nowhere to listen."),
         ("[serve]\nhttp = 'localhost:0'\n", "bounceproc.toml:2: serve.http: 'localhost:0' is nowhere to listen."),
@@ -733,7 +740,7 @@ def test_what_is_no_host_name_is_refused(folder: Path, host: str) -> None:
     assert "is no host name. Write the server's name, as in imap.example.com." in found
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "files"])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "files", "lmtp"])
 def test_a_name_that_cannot_stand_in_a_scope_or_is_taken_is_refused(folder: Path, name: str) -> None:
     (found,) = problems(folder, MAILBOX.replace('"returns"', f'"{name}"'))
 
