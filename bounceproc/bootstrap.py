@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -355,8 +355,9 @@ def _stopping(on_stop: Callable[[], None]) -> Iterator[Event]:
     def asked(_number: int, _frame: object) -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
-        on_stop()
         stop.set()
+        with suppress(OSError):  # nobody may be left who reads what is said
+            on_stop()
 
     for number in before:
         signal.signal(number, asked)

@@ -164,6 +164,17 @@ def test_settling_closes_the_gap_after_a_crash(bench: Bench) -> None:
     assert len(ledger.unsettled("other")) == 1
 
 
+def test_what_was_recorded_from_a_place_is_known_there_and_nowhere_else(bench: Bench) -> None:
+    odd = "/mail/\x00" + "x" * 5_000
+    bench.process(reading(bounce(), ref="1"), reading(bounce("b@example.com"), ref=odd))
+    bench.process(reading(bounce(), ref="copy"))
+    many = [str(number) for number in range(20_000)]
+    known = bench.store.ledger.known
+    assert known("returns", [*many, odd, odd + "x", "copy"]) == {"1", odd, "copy"}
+    assert known("other", ["1"]) == set()
+    assert known("returns", []) == set()
+
+
 def test_a_checkpoint_is_kept_for_each_source_and_folder(bench: Bench) -> None:
     ledger = bench.store.ledger
     assert ledger.checkpoint("returns", "INBOX") is None

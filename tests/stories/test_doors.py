@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers.postfix import DOMAIN, free_port, postfix_to
 from tests.stories.house import House
 from tests.unit.mails import ORDINARY, dsn
 
@@ -232,6 +233,18 @@ def test_while_the_database_is_away_the_mta_keeps_its_mail(house: House, postgre
     assert suppressed(house) == ["one@example.com", "two@example.com"]
 
 
+@pytest.mark.server
+def test_postfix_keeps_a_bounce_until_it_is_committed_and_hands_it_over_once(house: House) -> None:
+    target = free_port()
+    with postfix_to(target) as postfix:
+        postfix.send(f"bounces@{DOMAIN}", dsn("one@example.com"))
+        assert "Connection refused" in postfix.wait_for("status=deferred")
+        with running(house, "lmtp", "--listen", f"127.0.0.1:{target}", ready=b"listening on") as process:
+            assert "250 2.0.0 recorded" in postfix.wait_for("status=sent")
+            assert b"1 message read, 1 change" in end(process)
+    assert suppressed(house) == ["one@example.com"]
+
+
 def test_a_watched_maildir_is_read_as_mail_comes_and_goes_on_after_a_restart(house: House) -> None:
     box = house.folder / "box"
     for name in ("new", "cur", "tmp"):
@@ -258,6 +271,17 @@ def test_a_watched_maildir_is_read_as_mail_comes_and_goes_on_after_a_restart(hou
         assert b"1 messages read" in process.stderr.readline()
         end(process)
     assert suppressed(house) == ["one@example.com", "two@example.com"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("lmtp", "--listen", "unix:lmtp"), ("ingest", "--watch", ".")], ids=["lmtp", "watch"]
+)
+def test_a_stop_is_obeyed_when_nobody_is_left_to_hear_of_it(house: House, arguments: tuple[str, ...]) -> None:
+    with running(house, *arguments, ready=b"") as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        process.send_signal(signal.SIGTERM)
+        process.wait(BOUND)
 
 
 def test_two_processes_do_not_watch_the_same_place(house: House) -> None:

@@ -55,8 +55,9 @@ async def _until_a_signal(
     def asked_to_stop() -> None:
         for number in SIGNALS:
             loop.remove_signal_handler(number)  # the next one has the system's own effect
-        on_stop()
         stop.set()
+        with suppress(OSError):  # nobody may be left who reads what is said
+            on_stop()
 
     for number in SIGNALS:
         loop.add_signal_handler(number, asked_to_stop)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bounceproc.errors import UnavailableError
+from bounceproc.sources.lmtp import dialogue
 from bounceproc.sources.lmtp.bounds import MAX_RECIPIENTS
 from bounceproc.sources.lmtp.hall import Hall
 from bounceproc.sources.lmtp.server import converse
@@ -236,6 +237,17 @@ def test_a_message_over_the_limit_is_read_by_its_head_and_never_refused() -> Non
         assert len(long) < 1100
         assert short.endswith(MESSAGE)
         assert server.hall.octets == 0
+
+
+def test_a_message_without_an_end_is_hung_up_on(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialogue, "MAX_DRAINED", 10_000)
+    with server.client() as client:
+        begin(client)
+        client.send(b"line\r\n" * 2_000)
+        assert client.getreply()[0] == 552
+    server.wait_until(lambda: not server.hall.guests)
+    assert server.records.data == []
+    assert server.hall.octets == 0
 
 
 def test_more_than_fits_into_memory_is_told_to_come_back() -> None:
