@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from bounceproc.errors import BadDataError, MalformedReportError
 from bounceproc.event import BounceClass, EventType, Kind
 from bounceproc.policy.decide import decide
-from bounceproc.ports import Outcome, Reading, Settlement
+from bounceproc.ports import MessageBatch, Outcome, Reading, Settlement
 from bounceproc.reports.recognise import recognise
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bounceproc.event import Event
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Checkpoint, Ledger, MessageBatch, RawMessage
+    from bounceproc.ports import Ledger, RawMessage, Recorded
     from bounceproc.reports.report import Report
 
 CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
@@ -195,36 +195,70 @@ class Pipeline:
         now = self._clock()
         return _result(tuple(read(raw, self._classifier, now) for raw in batch.messages))
 
-    def process(self, source: str, batch: MessageBatch) -> BatchResult:
-        """Record a batch and what follows from it. When this returns it is committed, and the source may be touched."""
+    def process(self, source: str, batch: MessageBatch, settled: Sequence[str] = ()) -> BatchResult:
+        """Record a batch and what follows from it. When this returns it is committed, and the source may be touched.
+
+        `settled` are messages of earlier batches that the source settled meanwhile.
+        """
         now = self._clock()
         readings = tuple(read(raw, self._classifier, now) for raw in batch.messages)
+        return self.record(source, readings, batch, settled)
+
+    def record(
+        self, source: str, readings: tuple[Reading, ...], batch: MessageBatch, settled: Sequence[str] = ()
+    ) -> BatchResult:
+        """The same for a batch whose messages were read already."""
+        now = self._clock()
         try:
-            return self._commit(source, readings, batch.checkpoint, now)
+            return self._commit(source, readings, batch, settled, now)
         except BadDataError:
             # Some value in some message is more than the database takes: find it, park it, record the rest.
             parked = tuple(self._storable(source, reading, now) for reading in readings)
-            return self._commit(source, parked, batch.checkpoint, now)
+            return self._commit(source, parked, batch, settled, now)
 
     def _commit(
-        self, source: str, readings: tuple[Reading, ...], checkpoint: Checkpoint | None, now: datetime
+        self, source: str, readings: tuple[Reading, ...], batch: MessageBatch, settled: Sequence[str], now: datetime
     ) -> BatchResult:
         with self._ledger.batch(source) as ledger:
+            if settled:
+                ledger.settled(settled)
             recorded = ledger.record(readings)
             verdicts = tuple(decide(history, self._policy, now) for history in recorded.histories)
             changed = ledger.apply(verdicts) if self._policy.enforce else 0
-            if checkpoint is not None:
-                ledger.advance(checkpoint)
+            if batch.checkpoint is not None:
+                ledger.advance(batch.checkpoint)
+            if batch.ahead is not None:
+                ledger.announce(batch.ahead)
+            if batch.suspected:
+                ledger.forgive([reading.ref for reading in readings])
+            if batch.messages:
+                ledger.count(_counts(readings, recorded, changed))
         return replace(_result(readings), duplicates=recorded.duplicates, verdicts=verdicts, changed=changed)
 
     def _storable(self, source: str, reading: Reading, now: datetime) -> Reading:
         """The reading if the ledger takes it by itself, else a malformed one that says why and keeps the raw message."""
         try:
-            self._commit(source, (reading,), None, now)
+            self._commit(source, (reading,), MessageBatch(()), (), now)
         except BadDataError as error:
             bare = replace(reading, outcome=Outcome.MALFORMED, kind=Kind.MALFORMED, events=(), error=str(error))
             return replace(bare, message_id=None, reporting_mta=None, detector=None)
         return reading
+
+
+def _counts(readings: Sequence[Reading], recorded: Recorded, changed: int) -> Counter[str]:
+    """What a batch adds to the counters: of events only those that were new."""
+    counts = Counter(
+        batches=1,
+        messages=len(readings),
+        duplicates=recorded.duplicates,
+        parked=sum(reading.outcome is Outcome.MALFORMED for reading in readings),
+        suppressions=changed,
+    )
+    for event in recorded.added:
+        counts[f"event:{event.type.value}"] += 1
+        if event.type is EventType.BOUNCE and event.class_ is not None:
+            counts[f"bounce:{event.class_.value}"] += 1
+    return +counts
 
 
 def _result(readings: Sequence[Reading]) -> BatchResult:

@@ -63,6 +63,34 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Flight:
+    """Messages between their source and their record: one of them may be why a run ends without a word."""
+
+    within: str
+    """The source's `within`."""
+    prefix: str
+    """What their references begin with; the rest is a number."""
+    numbers: tuple[int, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.numbers)
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The references."""
+        return tuple(f"{self.prefix}{number}" for number in self.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How often a message was read without ever being recorded."""
+
+    attempts: int
+    reason: str
+    """Of the last time."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageBatch:
     """Some messages of a source, and how far they reach."""
 
@@ -71,6 +99,12 @@ class MessageBatch:
     """To be recorded with the batch; None for sources that have no cursor."""
     total: int | None = None
     """How many messages this run will give in all, where the source knows: for progress bars."""
+    ahead: Flight | None = None
+    """What may be read once this batch is recorded, until the next one is; None for sources that read nothing ahead."""
+    alone: bool = False
+    """Read nothing ahead before this batch is recorded: it, or the next one, is suspected of ending runs."""
+    suspected: bool = False
+    """Its messages had attempts, which are forgotten with its record."""
 
 
 class Source(Protocol):
@@ -96,6 +130,38 @@ class Source(Protocol):
             UnavailableError: the source does not answer; the settlements stay due.
 
         """
+
+
+class FolderSource(Source, Protocol):
+    """A source that keeps its mail on a server, where it is read ahead while earlier messages are recorded.
+
+    All calls but `interrupt` come from one thread, one after the other.
+    """
+
+    @property
+    def folder(self) -> str:
+        """The folder's name in the ledger's checkpoints."""
+
+    @property
+    def within(self) -> str:
+        """What the references of all messages of this folder begin with."""
+
+    @property
+    def reading(self) -> Flight | None:
+        """What the server was asked for and has not given yet; None in between."""
+
+    def look(self, checkpoint: Checkpoint | None, attempts: Mapping[str, Attempt]) -> Flight:
+        """See what is new behind the checkpoint, for `batches` to give; returns what it will read first.
+
+        Messages with attempts are read in small batches of their own, in the end alone, and then no more.
+
+        Raises:
+            UnavailableError, AccessError: see `batches`.
+
+        """
+
+    def interrupt(self) -> None:
+        """Break off whatever the source's thread is waiting for."""
 
 
 # ---- the ledger ------------------------------------------------------------------------------------------------------
@@ -129,6 +195,8 @@ class Recorded:
     """Of every address and domain that has new evidence, the new evidence included."""
     events: tuple[int, ...]
     """For each reading in order, how many events of it were new (0 for a message seen before)."""
+    added: tuple[Event, ...] = ()
+    """The events that were new."""
 
 
 class LedgerBatch(Protocol):
@@ -143,6 +211,18 @@ class LedgerBatch(Protocol):
     def advance(self, checkpoint: Checkpoint) -> None:
         """Remember how far the source's folder was read."""
 
+    def settled(self, refs: Sequence[str]) -> None:
+        """Remember that these messages of earlier batches were settled in the source."""
+
+    def announce(self, flight: Flight) -> None:
+        """Remember what is read from now on, in place of what was said of this folder before."""
+
+    def forgive(self, refs: Sequence[str]) -> None:
+        """Forget the attempts of these messages: they are recorded now."""
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Raise the source's counters."""
+
 
 class Ledger(Protocol):
     """What the flow remembers."""
@@ -153,11 +233,26 @@ class Ledger(Protocol):
     def checkpoint(self, source: str, folder: str) -> Checkpoint | None:
         """How far the folder was read in earlier runs."""
 
-    def unsettled(self, source: str) -> list[Settlement]:
-        """What was committed and, for a crash in between, never settled in the source."""
+    def unsettled(self, source: str, within: str = "") -> list[Settlement]:
+        """What was committed and, for a crash in between, never settled in the source, of the references that begin so."""
 
     def settled(self, source: str, refs: Sequence[str]) -> None:
         """Remember that these messages were settled in the source."""
+
+    def announce(self, source: str, flight: Flight) -> None:
+        """Remember what is read from now on, before anything of it is."""
+
+    def landed(self, source: str, within: str) -> None:
+        """Nothing of this folder is being read any more."""
+
+    def stranded(self, source: str, within: str) -> None:
+        """Count an attempt for what an earlier run announced and neither recorded nor gave back: it ended in the middle."""
+
+    def failed(self, source: str, within: str, refs: Sequence[str], reason: str) -> None:
+        """Count an attempt for these messages, and nothing of their folder is being read any more."""
+
+    def attempts(self, source: str, within: str) -> dict[str, Attempt]:
+        """The messages of this folder that were tried and never recorded, by reference."""
 
 
 # ---- the list --------------------------------------------------------------------------------------------------------

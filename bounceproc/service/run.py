@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bounceproc.event import EventType
+from bounceproc.service.overlap import Overlapped, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,9 @@ class Summary:
         }
 
 
+OnBatch: TypeAlias = "Callable[[BatchResult, int, int | None], None]"
+
+
 def run_once(
     source: Source,
     ledger: Ledger,
@@ -73,29 +77,54 @@ def run_once(
     summary: Summary,
     *,
     dry_run: bool = False,
-    on_batch: Callable[[BatchResult, int, int | None], None] = lambda _result, _done, _total: None,
+    on_batch: OnBatch = lambda _result, _done, _total: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Read a source to its end: record, commit, and only then settle, batch by batch.
 
     A run that was killed between a commit and its settling is made good first. What was done is counted in `summary`, up to
-    the moment of an error. `on_batch` gets each batch's result, the
-    number of messages done and, where the source knows it, how many there are.
+    the moment of an error. `on_batch` gets each batch's result, the number of messages done and, where the source knows it,
+    how many there are. Once `stop` says so, the run ends after the batch.
 
     Raises:
         UnavailableError: the source or the database is gone; what was committed stays committed, and is settled next time.
         AccessError: the source refuses us.
 
     """
-    if not dry_run:
-        pending = ledger.unsettled(source.name)
-        if pending:
-            source.settle(pending)
-            ledger.settled(source.name, [settlement.ref for settlement in pending])
-            summary.resumed = len(pending)
-    for batch in source.batches():
-        result = pipeline.preview(batch) if dry_run else pipeline.process(source.name, batch)
+
+    def done(result: BatchResult, total: int | None) -> bool:
         summary.add(result)
-        if not dry_run:
-            source.settle(result.settlements)
-            ledger.settled(source.name, [settlement.ref for settlement in result.settlements])
-        on_batch(result, summary.messages, batch.total)
+        on_batch(result, summary.messages, total)
+        return stop()
+
+    if dry_run:
+        for batch in source.batches():
+            if done(pipeline.preview(batch), batch.total):
+                return
+    elif is_folder(source):
+        with Overlapped(source, ledger, pipeline) as run:
+            summary.resumed = run.resume()
+            run.read(done)
+    else:
+        _in_turn(source, ledger, pipeline, summary, done)
+
+
+def _in_turn(
+    source: Source,
+    ledger: Ledger,
+    pipeline: Pipeline,
+    summary: Summary,
+    done: Callable[[BatchResult, int | None], bool],
+) -> None:
+    """A source that costs no waiting: one thing after the other."""
+    pending = ledger.unsettled(source.name)
+    if pending:
+        source.settle(pending)
+        ledger.settled(source.name, [settlement.ref for settlement in pending])
+        summary.resumed = len(pending)
+    for batch in source.batches():
+        result = pipeline.process(source.name, batch)
+        source.settle(result.settlements)
+        ledger.settled(source.name, [settlement.ref for settlement in result.settlements])
+        if done(result, batch.total):
+            return

@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 MAX_BATCH_MESSAGES: Final = 500
 """Messages in a batch. More gains nothing in speed, and 500 UIDs stay below the command lines of 8,192 octets that
 RFC 9051 section 4.1.1 asks servers to accept."""
-MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
-"""Octets in a batch. A single message above this makes a batch of its own."""
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""Octets in a batch, of which two are in memory: one is read while the other is recorded. A single message above this makes
+a batch of its own."""
+MAX_ATTEMPTS: Final = 3
+"""How often a message is read that ends the conversation or the program each time."""
+SUSPECTS: Final = 20
+"""Messages in a batch while one of them is suspected of that: the next to last attempt tells which."""
 MAX_MESSAGE_BYTES: Final = 50 * 1024 * 1024
 """Octets of a message that is read whole: above what the large providers accept, so no report of this world is longer."""
 HEAD_BYTES: Final = 1024 * 1024

@@ -9,7 +9,7 @@ from typing import Final
 from bounceproc.config import Action, Disposal, Security
 from bounceproc.errors import ConfigError
 from bounceproc.ports import Outcome
-from bounceproc.sources.bounds import MAX_BATCH_MESSAGES
+from bounceproc.sources.bounds import MAX_BATCH_MESSAGES, MAX_MESSAGE_BYTES
 
 __all__ = ["Action", "Disposal", "Mailbox", "Security", "same_folder"]
 
@@ -37,6 +37,8 @@ class Mailbox:
     password: str = field(repr=False)
     folder: str = "INBOX"
     batch_size: int = MAX_BATCH_MESSAGES
+    max_message_mb: int = MAX_MESSAGE_BYTES // 1024 // 1024
+    """Of a longer message only the head is read."""
     ca_file: str | None = None
     """A file of certification authorities (PEM) to trust instead of the system's, for servers with their own."""
     allow_plaintext: bool = False
@@ -55,6 +57,8 @@ class Mailbox:
         problems = []
         if not 1 <= self.batch_size <= MAX_BATCH_MESSAGES:
             problems.append(f"batch_size is 1 to {MAX_BATCH_MESSAGES}, not {self.batch_size}")
+        if not 1 <= self.max_message_mb <= MAX_MESSAGE_BYTES // 1024 // 1024:
+            problems.append(f"max_message_mb is 1 to {MAX_MESSAGE_BYTES // 1024 // 1024}, not {self.max_message_mb}")
         if not 1 <= self.port <= 65535:
             problems.append(f"port is 1 to 65535, not {self.port}")
         if not _is_host(self.host):

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bounceproc.ports import Checkpoint, Outcome, Recorded, Settlement
-from bounceproc.store import addresses, statements
+from bounceproc.ports import Attempt, Checkpoint, Outcome, Recorded, Settlement
+from bounceproc.store import addresses, flights, statements
+from bounceproc.store.copies import Packer
 from bounceproc.store.finds import Found
 from bounceproc.store.policing import reconcile
 from bounceproc.store.rows import event_row, message_row, place, sane
 from bounceproc.store.statements import among, chunks, retrying
-from bounceproc.store.tables import checkpoint, event, message
+from bounceproc.store.tables import attempt, checkpoint, counter, event, message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from bounceproc.policy.history import History
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Reading
+    from bounceproc.ports import Flight, Reading
     from bounceproc.store.addresses import Touched
     from bounceproc.store.engine import Database
     from bounceproc.store.keys import Keys
@@ -63,26 +64,76 @@ class Ledger:
                 found |= set(connection.scalars(statement))
         return {ref for ref in refs if place(ref) in found}
 
-    def unsettled(self, source: str) -> list[Settlement]:
-        """What was committed and never settled in the source, oldest first; each place once, with its newest outcome."""
-        statement = (
-            sa.select(message.c.ref, message.c.outcome)
-            .where(message.c.source == place(source), message.c.settled_at.is_(None))
-            .order_by(message.c.id)
-        )
+    def unsettled(self, source: str, within: str = "") -> list[Settlement]:
+        """What was committed and never settled in the source, oldest first; each place once, with its newest outcome.
+
+        With `within`, of the references that begin so.
+        """
+        here = sa.and_(message.c.source == place(source), message.c.settled_at.is_(None))
+        if within:
+            here &= _begins(message.c.ref, within)
+        statement = sa.select(message.c.ref, message.c.outcome).where(here).order_by(message.c.id)
         with self._database.reading() as connection:
             outcomes = {row.ref: row.outcome for row in connection.execute(statement)}
         return [Settlement(ref, Outcome(outcome)) for ref, outcome in outcomes.items()]
 
     def settled(self, source: str, refs: Sequence[str]) -> None:
         """Remember that these messages were settled in the source."""
-        if not refs:
-            return
-        open_here = sa.and_(message.c.source == place(source), message.c.settled_at.is_(None))
-        statement = sa.update(message).where(open_here).values(settled_at=self._now())
+        if refs:
+            with self._database.writing() as connection:
+                _settled(connection, source, refs, self._now())
+
+    # ---- what is being read ----
+
+    def announce(self, source: str, flight: Flight) -> None:
+        """Remember what is read from now on, before anything of it is."""
         with self._database.writing() as connection:
-            for part in chunks(sorted(map(place, refs))):
-                connection.execute(statement.where(among(connection, message.c.ref, part)))
+            flights.announce(connection, source, flight, self._now())
+
+    def landed(self, source: str, within: str) -> None:
+        """Nothing of this folder is being read any more."""
+        with self._database.writing() as connection:
+            flights.land(connection, source, within)
+
+    def stranded(self, source: str, within: str) -> None:
+        """Count an attempt for what an earlier run announced and neither recorded nor gave back: it ended in the middle."""
+        with self._database.reading() as connection:
+            refs = flights.announced(connection, source, within)
+        if refs:
+            self.failed(source, within, refs, "the program ended without a word while it was read")
+
+    def failed(self, source: str, within: str, refs: Sequence[str], reason: str) -> None:
+        """Count an attempt for these messages, and nothing of their folder is being read any more."""
+        with self._database.writing() as connection:
+            flights.count(connection, source, refs, "" if self._privacy.hash_only else reason, self._now())
+            flights.land(connection, source, within)
+
+    def attempts(self, source: str, within: str) -> dict[str, Attempt]:
+        """The messages of this folder that were tried and never recorded, by reference."""
+        statement = sa.select(attempt).where(attempt.c.source == place(source), _begins(attempt.c.ref, within))
+        with self._database.reading() as connection:
+            return {row.ref: Attempt(row.attempts, row.reason) for row in connection.execute(statement)}
+
+    # ---- figures ----
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What was done since the beginning, by source and name."""
+        found: dict[str, dict[str, int]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(sa.select(counter).order_by(counter.c.source, counter.c.name)):
+                found.setdefault(row.source, {})[row.name] = row.value
+        return found
+
+
+def _begins(column: sa.Column[str], prefix: str) -> sa.ColumnElement[bool]:
+    return sa.func.substr(column, 1, len(prefix)) == prefix
+
+
+def _settled(connection: sa.Connection, source: str, refs: Sequence[str], now: datetime) -> None:
+    open_here = sa.and_(message.c.source == place(source), message.c.settled_at.is_(None))
+    statement = sa.update(message).where(open_here).values(settled_at=now)
+    for part in chunks(sorted(map(place, refs))):
+        connection.execute(statement.where(among(connection, message.c.ref, part)))
 
 
 class Batch:
@@ -121,12 +172,35 @@ class Batch:
         }
         statements.upsert(self._connection, checkpoint, row)
 
+    def settled(self, refs: Sequence[str]) -> None:
+        """Remember that these messages of earlier batches were settled in the source."""
+        _settled(self._connection, self._source, refs, self._now)
+
+    def announce(self, flight: Flight) -> None:
+        """Remember what is read from now on, in place of what was said of this folder before."""
+        flights.announce(self._connection, self._source, flight, self._now)
+
+    def forgive(self, refs: Sequence[str]) -> None:
+        """Forget the attempts of these messages: they are recorded now."""
+        flights.forgive(self._connection, self._source, refs)
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Raise the source's counters, in one order for all writers."""
+        rows = [{"source": place(self._source), "name": name, "value": value} for name, value in sorted(counts.items())]
+        statements.add(self._connection, counter, rows, column="value")
+
     def _record(self, readings: Sequence[Reading]) -> Recorded:
         ids = self._messages(readings)
         counts, found = self._events(readings, ids)
         histories = self._histories(found)
         new = sum(id_ is not None for id_ in ids)
-        return Recorded(new=new, duplicates=len(readings) - new, histories=histories, events=tuple(counts))
+        return Recorded(
+            new=new,
+            duplicates=len(readings) - new,
+            histories=histories,
+            events=tuple(counts),
+            added=tuple(one.event for one in found),
+        )
 
     # ---- messages ----
 
@@ -173,13 +247,17 @@ class Batch:
 
     def _insert_firsts(self, firsts: dict[bytes, Reading]) -> dict[bytes, int]:
         rows = [self._row(firsts[digest]) for digest in sorted(firsts)]
+        if self._privacy.copies:
+            packer = Packer()
+            for row in rows:
+                row["raw"] = packer.pack(firsts[row["digest"]].raw)
         return dict(statements.insert(self._connection, message, rows, ignore_known=True, returning=["digest", "id"]))
 
     def _insert_duplicates(self, readings: Sequence[Reading], known: dict[bytes, tuple[int, str]]) -> None:
         rows = []
         for reading in readings:
             first, outcome = known[reading.digest]
-            rows.append(self._row(reading) | {"duplicate_of": first, "outcome": outcome, "raw": None})
+            rows.append(self._row(reading) | {"duplicate_of": first, "outcome": outcome})
         statements.insert(self._connection, message, rows, ignore_known=True)
 
     def _offer_again(self, ids: Collection[int]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +19,6 @@ DIAGNOSTIC_LIMIT: Final = 16384
 """Characters kept of a diagnostic text; the raw copy has the rest."""
 PLACE_LIMIT: Final = 1024
 """Octets of a reference that are stored as they are: it stands in an index, and PostgreSQL's rows there have at most 2,704."""
-COMPRESSION: Final = 3
-"""zlib level of the raw copy: level 6 saves 3 % more of a report and costs twice the time."""
 TELLING: Final = 3
 """A local part of at least this many characters gives a person away wherever it stands."""
 
@@ -34,6 +31,11 @@ class Privacy:
     """No plaintext of an address anywhere, and so no texts that may quote it: diagnostic, error, raw copy."""
     keep_raw: bool = True
     """Keep a compressed copy of each message, so that a better rule can read it again."""
+
+    @property
+    def copies(self) -> bool:
+        """Whether a copy of a message may be kept."""
+        return self.keep_raw and not self.hash_only
 
     def address(self, address: Address | None) -> str | None:
         """The normal form for a column of plaintext: what lists are compared with."""
@@ -69,9 +71,8 @@ def sane(event: Event, received_at: datetime) -> Event:
 
 
 def message_row(reading: Reading, *, source: str, now: datetime, privacy: Privacy) -> dict[str, Any]:
-    """The row of a message that was not seen before."""
+    """The row of a message that was not seen before, but for its raw copy."""
     people = _people(*reading.events) if privacy.hash_only else ()
-    keep = privacy.keep_raw and not privacy.hash_only
     return {
         "digest": reading.digest,
         "source": place(source),
@@ -88,7 +89,7 @@ def message_row(reading: Reading, *, source: str, now: datetime, privacy: Privac
         "recorded_at": now,
         "settled_at": None,
         "size": len(reading.raw),
-        "raw": zlib.compress(reading.raw, COMPRESSION) if keep else None,
+        "raw": None,
     }
 
 

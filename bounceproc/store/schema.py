@@ -18,7 +18,7 @@ from bounceproc.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision in `migrations/versions`. Kept here, and tested, because asking alembic costs a quarter of a second."""
 
 _NEWER: Final = "Use the version of bounceproc that it was upgraded with, or a newer one."

@@ -73,6 +73,21 @@ def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> N
     connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others), row)
 
 
+def add(connection: sa.Connection, table: sa.Table, rows: Rows, *, column: str) -> None:
+    """Insert rows, or add the value of a column to that of the row with the same primary key."""
+    if not rows:
+        return
+    statement = _insert(connection, table)
+    parameters: Any = rows
+    if connection.dialect.name == "postgresql":
+        values, parameters = _unnested(table, rows)
+        statement = statement.from_select(list(rows[0]), sa.select(*values.c))
+    raised = {column: table.c[column] + statement.excluded[column]}
+    others = {name: statement.excluded[name] for name in rows[0] if name != column and not table.c[name].primary_key}
+    statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=raised | others)
+    connection.execute(statement, parameters)
+
+
 def among(connection: sa.Connection, column: sa.Column[Any], values: Collection[Any]) -> sa.ColumnElement[bool]:
     """Whether the column has one of these values, of which there are at most `CHUNK`."""
     if connection.dialect.name == "postgresql":

@@ -72,7 +72,7 @@ message: Final = sa.Table(
     sa.UniqueConstraint("source", "ref", "digest"),
     sqlite_autoincrement=True,
 )
-"""One row for each place that a message was seen at. `attempts`: how often it was offered there. `raw`: zlib."""
+"""One row for each place that a message was seen at. `attempts`: how often it was offered there. `raw`: see `copies`."""
 
 _FIRST: Final = message.c.duplicate_of.is_(None)
 _UNSETTLED: Final = message.c.settled_at.is_(None)
@@ -175,6 +175,38 @@ checkpoint: Final = sa.Table(
     sa.Column("updated_at", UtcTime, nullable=False),
 )
 """How far each folder was read."""
+
+in_flight: Final = sa.Table(
+    "in_flight",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("within", sa.Text, primary_key=True),
+    sa.Column("prefix", sa.Text, nullable=False),
+    sa.Column("numbers", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+"""What each folder's poller is reading at this moment: `prefix` (folder and UIDVALIDITY) and `numbers` (UIDs, `1:500,507`).
+A row that a start finds is of a run that ended in the middle."""
+
+attempt: Final = sa.Table(
+    "attempt",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("ref", sa.Text, primary_key=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+"""Messages that were read and never recorded: how often, and why not the last time."""
+
+counter: Final = sa.Table(
+    "counter",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+"""What was done since the beginning, by source, for metrics."""
 
 setting: Final = sa.Table(
     "setting",

@@ -27,9 +27,12 @@ import tempfile
 import time
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.classify.classifier import default_classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CORPUS: Final = Path(__file__).parent.parent / "corpus"
 
@@ -63,14 +66,19 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).
 """A small process between: a child's peak begins with what its parent held."""
 
 
-def make_messages(folder: Path, count: int, corpus: Path, *, only: bytes = b"") -> int:
-    """Write `count` messages made from a corpus; returns their octets."""
+def copies(count: int, corpus: Path, *, only: bytes = b"") -> Iterator[bytes]:
+    """`count` messages made from a corpus, each with addresses of its own."""
     samples = [path.read_bytes() for path in sorted(corpus.rglob("*.eml"))]
     samples = [sample for sample in samples if only in sample.lower() and len(sample) < 200_000 and parses(sample)]
-    size = 0
     for number, sample in enumerate(islice(cycle(samples), count)):
         # Every domain gets a label in front, so that addresses, Message-IDs and hosts are new in each copy.
-        content = sample.replace(b"@example", b"@x%d.example" % number)
+        yield sample.replace(b"@example", b"@x%d.example" % number)
+
+
+def make_messages(folder: Path, count: int, corpus: Path, *, only: bytes = b"") -> int:
+    """Write them as files; returns their octets."""
+    size = 0
+    for number, content in enumerate(copies(count, corpus, only=only)):
         (folder / f"{number:06}.eml").write_bytes(content)
         size += len(content)
     return size

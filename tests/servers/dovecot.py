@@ -160,6 +160,10 @@ class MailUser:
             self.server.give(path)
         return number
 
+    def remove(self) -> None:
+        """Take the whole account off the disk."""
+        shutil.rmtree(self.server.folder / "mail" / self.name, ignore_errors=True)
+
     def create(self, *folders: str) -> None:
         """Make folders."""
         with self.connected() as client:

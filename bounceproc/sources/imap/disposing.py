@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imapclient import DELETED, SEEN
 from imapclient.exceptions import IMAPClientError
 
 from bounceproc.sources.imap.connection import was_refused
 from bounceproc.sources.imap.folders import ensure_folder, existing_uids
+from bounceproc.sources.imap.wire import mailbox_name
 from bounceproc.sources.mailbox import Action, same_folder
 
 if TYPE_CHECKING:
     from imapclient import IMAPClient
 
+    from bounceproc.sources.imap.wire import Wire
     from bounceproc.sources.mailbox import Disposal
 
 MAX_UIDS: Final = 500
@@ -23,8 +24,9 @@ MAX_UIDS: Final = 500
 class Disposer:
     """Moves, flags and deletes messages of the selected folder, with what the server can do."""
 
-    def __init__(self, client: IMAPClient) -> None:
+    def __init__(self, client: IMAPClient, wire: Wire) -> None:
         self._client = client
+        self._wire = wire
         self._can_move: bool = client.has_capability("MOVE")
         self._can_expunge: bool = client.has_capability("UIDPLUS")
         self._targets: dict[str, str] = {}
@@ -45,33 +47,37 @@ class Disposer:
                     self._dispose(disposal, folder, remaining)
 
     def _dispose(self, disposal: Disposal, folder: str, uids: list[int]) -> None:
+        numbers = ",".join(map(str, uids))
         if disposal.action is Action.SEEN:
-            self._client.add_flags(uids, SEEN, silent=True)
+            self._flag(numbers, "Seen")
         elif disposal.action is Action.DELETE:
-            self._delete(uids)
+            self._delete(numbers)
         elif disposal.action is Action.MOVE and disposal.folder is not None:
             target = self._target(disposal.folder)
             if not same_folder(target, folder):  # there already, under a name without the server's prefix
-                self._move(uids, target)
+                self._move(numbers, mailbox_name(target))
 
     def _target(self, folder: str) -> str:
         if folder not in self._targets:
             self._targets[folder] = ensure_folder(self._client, folder)
         return self._targets[folder]
 
-    def _move(self, uids: list[int], folder: str) -> None:
+    def _move(self, numbers: str, target: str) -> None:
         if self._can_move:
-            self._client.move(uids, folder)  # RFC 6851
-            return
-        self._client.copy(uids, folder)
-        if self._can_expunge:
-            self._delete(uids)
+            self._wire.do(f"UID MOVE {numbers} {target}")  # RFC 6851
+        elif self._can_expunge:
+            self._wire.do(f"UID COPY {numbers} {target}")
+            self._delete(numbers)
         else:
-            self._client.add_flags(uids, SEEN, silent=True)
+            # A copy of what stays here would be made again whenever the folder is read from its beginning.
+            self._flag(numbers, "Seen")
 
-    def _delete(self, uids: list[int]) -> None:
-        self._client.add_flags(uids, DELETED, silent=True)
+    def _delete(self, numbers: str) -> None:
+        self._flag(numbers, "Deleted")
         # A plain EXPUNGE would also take what other programs marked as deleted, so without UIDPLUS (RFC 4315) the mark
         # is all there is.
         if self._can_expunge:
-            self._client.uid_expunge(uids)
+            self._wire.do(f"UID EXPUNGE {numbers}")
+
+    def _flag(self, numbers: str, flag: str) -> None:
+        self._wire.do(f"UID STORE {numbers} +FLAGS.SILENT (\\{flag})")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from imapclient.exceptions import IMAPClientError
 
@@ -16,9 +17,17 @@ if TYPE_CHECKING:
 
     from imapclient import IMAPClient
 
+    from bounceproc.sources.imap.wire import Wire
+
 NO_CONTENT: Final = "the server gives no content for this message"
 MAX_REFUSAL: Final = 200
 """Characters of a server's words that are kept with a message."""
+
+_DATE: Final = re.compile(rb"([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_MONTHS: Final = {
+    name: number
+    for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +41,39 @@ class Listed:
     """INTERNALDATE in UTC."""
 
 
-def list_messages(client: IMAPClient, uids: Sequence[int]) -> list[Listed]:
+def list_messages(wire: Wire, uids: Sequence[int]) -> list[Listed]:
     """Size and date of messages, in ascending order of UID; those that are gone are left out."""
-    answer = client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+    answer = wire.fetch(uids, "RFC822.SIZE INTERNALDATE")
     return [
-        Listed(uid, int(items.get(b"RFC822.SIZE") or 0), _utc(items.get(b"INTERNALDATE")))
-        for uid, items in sorted(answer.items())
+        Listed(uid, _number(said.get(b"RFC822.SIZE")), _utc(said.get(b"INTERNALDATE")))
+        for uid, said in sorted(answer.items())
     ]
 
 
-def fetch_messages(client: IMAPClient, uids: Sequence[int], head: int | None = None) -> dict[int, bytes | str]:
+def fetch_messages(
+    client: IMAPClient, wire: Wire, uids: Sequence[int], head: int | None = None
+) -> dict[int, bytes | str]:
     """The content of messages, or its first `head` octets; for one that the server will not give, a text that says why.
 
     Messages that are gone are left out. One message that the server stumbles over does not take its batch along.
     """
     try:
-        found = fetch_bodies(client, uids, head)
+        found = fetch_bodies(wire, uids, head)
     except IMAPClientError as error:
         if not was_refused(error):
             raise
-        return _fetch_one_by_one(client, uids, head)
+        return _fetch_one_by_one(client, wire, uids, head)
     empty = [uid for uid, content in found.items() if content is None]
     # Dovecot gives NIL for what another program has just deleted, other servers for what they cannot read themselves.
     broken = set(existing_uids(client, empty)) if empty else set()
     return {uid: _told(content) for uid, content in found.items() if content is not None or uid in broken}
 
 
-def _fetch_one_by_one(client: IMAPClient, uids: Sequence[int], head: int | None) -> dict[int, bytes | str]:
+def _fetch_one_by_one(client: IMAPClient, wire: Wire, uids: Sequence[int], head: int | None) -> dict[int, bytes | str]:
     found: dict[int, bytes | str] = {}
     for uid in existing_uids(client, uids):
         try:
-            found.update((uid, _told(content)) for content in fetch_bodies(client, [uid], head).values())
+            found.update((uid, _told(content)) for content in fetch_bodies(wire, [uid], head).values())
         except IMAPClientError as error:
             if not was_refused(error):
                 raise
@@ -70,22 +81,31 @@ def _fetch_one_by_one(client: IMAPClient, uids: Sequence[int], head: int | None)
     return found
 
 
-def fetch_bodies(client: IMAPClient, uids: Sequence[int], head: int | None) -> dict[int, bytes | None]:
+def fetch_bodies(wire: Wire, uids: Sequence[int], head: int | None) -> dict[int, bytes | None]:
     r"""One FETCH of BODY.PEEK[], which leaves `\Seen` alone (RFC 9051 section 6.4.5); None where the server says NIL."""
     asked, answered = ("BODY.PEEK[]", b"BODY[]") if head is None else (f"BODY.PEEK[]<0.{head}>", b"BODY[]<0>")
-    answer = client.fetch(uids, [asked])
-    contents = ((uid, items[answered]) for uid, items in answer.items() if answered in items)
-    return {uid: content if isinstance(content, bytes) else None for uid, content in contents}
+    answer = wire.fetch(uids, asked)
+    return {uid: said[answered] for uid, said in answer.items() if answered in said}
 
 
 def _told(content: bytes | None) -> bytes | str:
     return NO_CONTENT if content is None else content
 
 
-def _utc(value: Any) -> datetime | None:
-    if not isinstance(value, datetime):
+def _number(value: bytes | None) -> int:
+    return int(value) if value and value.isdigit() else 0
+
+
+def _utc(value: bytes | None) -> datetime | None:
+    """A date of IMAP (RFC 9051 `date-time`); None for what is none."""
+    found = _DATE.fullmatch(value or b"")
+    if found is None:
         return None
+    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == b"-" else 1)
     try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:  # whoever puts a message into a folder chooses its date: the year 9999 west of Greenwich
+        moment = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC)
+        return moment - offset
+    except (KeyError, ValueError, OverflowError):
+        # Whoever puts a message into a folder chooses its date: the year 9999 west of Greenwich.
         return None

@@ -26,5 +26,10 @@ class Place:
         found = _PLACE.fullmatch(text)
         return cls(unquote(found[1]), int(found[2]), int(found[3])) if found else None
 
+    @staticmethod
+    def within(folder: str) -> str:
+        """What all places in a folder begin with, and those in no other folder."""
+        return f"{quote(folder, safe=_BCHAR)};"
+
     def __str__(self) -> str:
         return f"{quote(self.folder, safe=_BCHAR)};UIDVALIDITY={self.uidvalidity}/;UID={self.uid}"

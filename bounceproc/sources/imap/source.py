@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import socket
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from bounceproc.errors import UnavailableError
-from bounceproc.ports import Checkpoint, MessageBatch, RawMessage
-from bounceproc.sources.bounds import HEAD_BYTES, MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, bounded
+from bounceproc.ports import Checkpoint, Flight, MessageBatch, RawMessage
+from bounceproc.sources.bounds import HEAD_BYTES, MAX_ATTEMPTS, MAX_BATCH_BYTES, bounded
 from bounceproc.sources.imap.connection import close_connection, conversation, open_connection
 from bounceproc.sources.imap.disposing import Disposer
 from bounceproc.sources.imap.fetching import fetch_messages, list_messages
-from bounceproc.sources.imap.folders import Selected, missing_folder, select, uids_above
+from bounceproc.sources.imap.folders import Selected, enable_extensions, missing_folder, select, uids_above
 from bounceproc.sources.imap.place import Place
+from bounceproc.sources.imap.plan import Plan
+from bounceproc.sources.imap.wire import Wire
 from bounceproc.sources.mailbox import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imapclient import IMAPClient
 
-    from bounceproc.ports import Settlement
+    from bounceproc.ports import Attempt, Settlement
     from bounceproc.sources.imap.fetching import Listed
+    from bounceproc.sources.imap.plan import Chunk
     from bounceproc.sources.mailbox import Disposal, Mailbox
 
 
@@ -31,8 +36,11 @@ class ImapSource:
     Messages are fetched without marking them as read. A run gives what lay in the folder when it began; what arrives
     in the meantime is for the next. A dry run opens the folder read-only and settles nothing.
 
-    Of a message longer than `max_message` octets only the head is read (1 MB), without an `error`: a report says what
-    it has to say before the mail that it returns, and ordinary mail with a large attachment stays ordinary mail.
+    Of a message longer than the mailbox's `max_message_mb` only the head is read (1 MB), without an `error`: a report says
+    what it has to say before the mail that it returns, and ordinary mail with a large attachment stays ordinary mail.
+
+    A message that was tried `attempts` times, and ended the conversation or the program each time, is given unread, with an
+    `error`.
     """
 
     def __init__(
@@ -42,16 +50,21 @@ class ImapSource:
         *,
         dry_run: bool = False,
         max_batch_bytes: int = MAX_BATCH_BYTES,
-        max_message: int = MAX_MESSAGE_BYTES,
+        max_message: int | None = None,
+        attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._mailbox = mailbox
         self._checkpoint = checkpoint
         self._dry_run = dry_run
         self._max_batch_bytes = max_batch_bytes
-        self._max_message = max_message
+        self._max_message = mailbox.max_message_mb * 1024 * 1024 if max_message is None else max_message
+        self._max_attempts = attempts
         self._connection: IMAPClient | None = None
+        self._wire: Wire | None = None
         self._disposer: Disposer | None = None
         self._selected: Selected | None = None
+        self._plan: Plan | None = None
+        self._reading: Flight | None = None
         only_left = all(disposal.action is Action.LEAVE for disposal in mailbox.disposals.values())
         self._readonly = dry_run or only_left
 
@@ -59,6 +72,28 @@ class ImapSource:
     def name(self) -> str:
         """The mailbox's name in the configuration."""
         return self._mailbox.name
+
+    @property
+    def folder(self) -> str:
+        """The folder that is read."""
+        return self._mailbox.folder
+
+    @property
+    def within(self) -> str:
+        """What the references of all its messages begin with."""
+        return Place.within(self._mailbox.folder)
+
+    @property
+    def reading(self) -> Flight | None:
+        """What the server was asked for and has not given yet."""
+        return self._reading
+
+    def interrupt(self) -> None:
+        """Break off the conversation, from any thread: whoever waits for an answer gets an error."""
+        connection = self._connection
+        if connection is not None:
+            with suppress(OSError):
+                connection.socket().shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         """Connect and log in.
@@ -70,22 +105,40 @@ class ImapSource:
 
         """
         self._connection = open_connection(self._mailbox)
+        self._wire = Wire(self._connection, max(2 * self._max_message, HEAD_BYTES))
+        try:
+            with conversation(self._mailbox):
+                enable_extensions(self._connection)
+        except BaseException:
+            self.__exit__(UnavailableError)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Log out, or just hang up in the middle of an answer; a server that is gone is no error any more."""
         if self._connection is not None:
             close_connection(self._connection, politely=kind is None)
-        self._connection = self._disposer = self._selected = None
+        self._connection = self._wire = self._disposer = self._selected = self._plan = None
 
     # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def look(self, checkpoint: Checkpoint | None, attempts: Mapping[str, Attempt]) -> Flight:
+        """See which messages have UIDs above the checkpoint's; all of them where UIDVALIDITY changed.
+
+        Raises:
+            ConfigError, UnavailableError, AccessError: see `batches`.
+
+        """
+        self._checkpoint = checkpoint
+        self._plan = self._planned(attempts)
+        return self._plan.ahead(-1)
 
     def batches(self) -> Iterator[MessageBatch]:
         """The messages with UIDs above the checkpoint's, in ascending order; all of them where UIDVALIDITY changed.
 
-        Batches hold at most `batch_size` messages and 32 MB; a longer message makes one of its own. Messages that are
-        deleted meanwhile are left out. Asking for the next batch says that the last one is recorded: a second call goes
-        on behind it.
+        Batches hold at most `batch_size` messages and 16 MB; a longer message makes one of its own. Messages that are
+        deleted meanwhile are left out. Asking for the next batch says that the last one need not come again: a second call
+        goes on behind it, unless `look` says otherwise.
 
         Raises:
             ConfigError: the folder does not exist; the advice names those that do.
@@ -93,23 +146,40 @@ class ImapSource:
             AccessError: it refuses us.
 
         """
+        plan, self._plan = self._plan or self._planned({}), None
+        for number, chunk in enumerate(plan.chunks):
+            for batch in self._chunk(plan, number, chunk):
+                yield batch
+                self._checkpoint = batch.checkpoint
+
+    def _planned(self, attempts: Mapping[str, Attempt]) -> Plan:
         with conversation(self._mailbox):
             self._selected = None  # to learn what arrived since
             selected = self._open_own_folder()
             uids = uids_above(self._client, selected, self._last_uid(selected))
-        for start in range(0, len(uids), self._mailbox.batch_size):
-            chunk = uids[start : start + self._mailbox.batch_size].tolist()
+        return Plan(selected, uids, attempts, self._mailbox.batch_size, self._max_attempts)
+
+    def _chunk(self, plan: Plan, number: int, chunk: Chunk) -> Iterator[MessageBatch]:
+        selected = plan.selected
+        uids = plan.uids[chunk.start : chunk.end].tolist()
+        if chunk.given_up is not None:
+            refs = [str(Place(selected.folder, selected.uidvalidity, uid)) for uid in uids]
+            unread = tuple(RawMessage(ref, b"", None, error=chunk.given_up) for ref in refs)
+            yield plan.batch(number, unread, uids[-1])
+            return
+        with conversation(self._mailbox):
+            self._reopen(selected)
+            listed = list_messages(self._own_wire, uids)
+        groups = list(bounded(listed, self._fetched_size, max_bytes=self._max_batch_bytes))
+        for place, group in enumerate(groups, 1):
+            rest = [message.uid for later in groups[place:] for message in later]
             with conversation(self._mailbox):
                 self._reopen(selected)
-                listed = list_messages(self._client, chunk)
-            for group in bounded(listed, self._fetched_size, max_bytes=self._max_batch_bytes):
-                with conversation(self._mailbox):
-                    self._reopen(selected)
-                    messages = self._fetch(selected, group)
-                if messages:
-                    reached = Checkpoint(self._mailbox.folder, selected.uidvalidity, group[-1].uid)
-                    yield MessageBatch(messages, reached, len(uids))
-                    self._checkpoint = reached
+                self._reading = plan.flight([message.uid for message in group])
+                messages = self._fetch(selected, group)
+                self._reading = None
+            if messages:
+                yield plan.batch(number, messages, group[-1].uid, rest)
 
     def _last_uid(self, selected: Selected) -> int:
         before = self._checkpoint
@@ -125,7 +195,7 @@ class ImapSource:
         for head in (None, HEAD_BYTES):
             uids = [message.uid for message in group if (message.size > self._max_message) is (head is not None)]
             if uids:
-                content |= fetch_messages(self._client, uids, head)
+                content |= fetch_messages(self._client, self._own_wire, uids, head)
         return tuple(_raw(message, content[message.uid], selected) for message in group if message.uid in content)
 
     # ---- settling ----------------------------------------------------------------------------------------------------
@@ -149,11 +219,9 @@ class ImapSource:
                 if selected is None or selected.uidvalidity != uidvalidity:
                     continue
                 if self._disposer is None:
-                    self._disposer = Disposer(self._client)
+                    self._disposer = Disposer(self._client, self._own_wire)
                 for disposal, uids in due.items():
                     self._disposer.dispose(disposal, folder, sorted(uids))
-                # imaplib keeps one line for each message that left, until the folder is selected again.
-                self._selected = None
 
     def _due(self, settlements: Sequence[Settlement]) -> dict[tuple[str, int], dict[Disposal, list[int]]]:
         """UIDs by what is to be done with them, by folder and its UIDVALIDITY."""
@@ -173,6 +241,11 @@ class ImapSource:
         if self._connection is None:
             raise RuntimeError("an ImapSource is used as a context manager")
         return self._connection
+
+    @property
+    def _own_wire(self) -> Wire:
+        assert self._wire is not None, "it is there as long as the connection"
+        return self._wire
 
     def _open(self, folder: str, *, readonly: bool) -> Selected | None:
         current = self._selected

@@ -1,0 +1,130 @@
+"""A folder read to its end by two hands: the server reads one batch and moves another while a third is recorded."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self, TypeGuard
+
+from bounceproc.errors import BounceprocError
+from bounceproc.ports import FolderSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from bounceproc.pipeline import BatchResult, Pipeline
+    from bounceproc.ports import Ledger, MessageBatch, Source
+
+
+def is_folder(source: Source) -> TypeGuard[FolderSource]:
+    """Whether a source keeps its mail on a server."""
+    return hasattr(source, "look")
+
+
+class Overlapped:
+    """One run over one folder.
+
+    All that the source does is done by a thread of its own, in the order asked for: read 1, read 2, settle 1, read 3,
+    settle 2 ... A batch is settled after its commit, and that it was is recorded with a later one's. What is being read is
+    announced before it is asked for, with the record of the batch before, so that a run that ends without a word leaves
+    behind what it was at.
+    """
+
+    def __init__(self, source: FolderSource, ledger: Ledger, pipeline: Pipeline) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._pipeline = pipeline
+        self._hands = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox {source.name}")
+        self._settling: deque[tuple[Future[None], list[str]]] = deque()
+        self._announced = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Let the source finish what it is at, or break it off where somebody wants to be gone at once."""
+        if kind is not None and not issubclass(kind, Exception):
+            self._source.interrupt()
+        self._hands.shutdown(cancel_futures=kind is not None)
+        if self._announced:  # alive to say so: none of these messages is to blame
+            with suppress(BounceprocError) if kind is not None else suppress():
+                self._ledger.landed(self._source.name, self._source.within)
+
+    def resume(self) -> int:
+        """Settle what an earlier run recorded and did not settle, and count what it left in the middle; returns how many."""
+        name, within = self._source.name, self._source.within
+        self._ledger.stranded(name, within)
+        pending = self._ledger.unsettled(name, within)
+        if pending:
+            self._hands.submit(self._source.settle, pending).result()
+            self._ledger.settled(name, [settlement.ref for settlement in pending])
+        return len(pending)
+
+    def read(self, done: Callable[[BatchResult, int | None], bool]) -> None:
+        """Read the folder to its end, or until `done` says that this is enough."""
+        name, within = self._source.name, self._source.within
+        checkpoint = self._ledger.checkpoint(name, self._source.folder)
+        attempts = self._ledger.attempts(name, within)
+        flight = self._hands.submit(self._source.look, checkpoint, attempts).result()
+        if flight:
+            self._ledger.announce(name, flight)
+            self._announced = True
+            batches = self._source.batches()
+            reading = self._hands.submit(next, batches, None)
+            while (batch := self._taken(reading)) is not None:
+                if not batch.alone:
+                    reading = self._hands.submit(next, batches, None)
+                if done(self._record(batch), batch.total):
+                    break
+                if batch.alone:
+                    reading = self._hands.submit(next, batches, None)
+        self._finish()
+
+    def _taken(self, reading: Future[MessageBatch | None]) -> MessageBatch | None:
+        """The next batch. What was being read when the server broke off, or the reader itself, had its attempt."""
+        try:
+            return reading.result()
+        except Exception as error:
+            flight = self._source.reading
+            if flight is not None:
+                self._failed(flight.refs, error)
+            raise
+
+    def _record(self, batch: MessageBatch) -> BatchResult:
+        settled = self._settled()
+        try:
+            result = self._pipeline.process(self._source.name, batch, settled)
+        except BounceprocError:
+            raise  # the database is away: no message's fault
+        except Exception as error:
+            self._failed([message.ref for message in batch.messages], error)
+            raise
+        refs = [settlement.ref for settlement in result.settlements]
+        self._settling.append((self._hands.submit(self._source.settle, result.settlements), refs))
+        self._announced = bool(batch.ahead)
+        return result
+
+    def _failed(self, refs: Sequence[str], error: Exception) -> None:
+        reason = error.what if isinstance(error, BounceprocError) else f"{type(error).__name__}: {error}"
+        self._ledger.failed(self._source.name, self._source.within, refs, reason)
+        self._announced = False
+
+    def _settled(self) -> list[str]:
+        """What was settled meanwhile and not recorded yet. A refusal ends the run."""
+        refs: list[str] = []
+        while self._settling and self._settling[0][0].done():
+            moved, more = self._settling.popleft()
+            moved.result()
+            refs += more
+        return refs
+
+    def _finish(self) -> None:
+        """Wait for the last moves, and record them."""
+        refs: list[str] = []
+        for moved, more in self._settling:
+            moved.result()
+            refs += more
+        self._settling.clear()
+        self._ledger.settled(self._source.name, refs)

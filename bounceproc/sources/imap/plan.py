@@ -1,0 +1,97 @@
+"""What a run reads and in which portions: many messages at a time, and those that are suspected of ending runs by themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bounceproc.ports import Checkpoint, Flight, MessageBatch
+from bounceproc.sources.bounds import SUSPECTS
+from bounceproc.sources.imap.place import Place
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bounceproc.ports import Attempt, RawMessage
+    from bounceproc.sources.imap.folders import Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Messages that are asked for together."""
+
+    start: int
+    end: int
+    """Positions among the plan's UIDs."""
+    suspected: bool = False
+    given_up: str | None = None
+    """Why they are not read at all any more."""
+
+
+class Plan:
+    """The new messages of a folder, in portions."""
+
+    def __init__(
+        self, selected: Selected, uids: array[int], attempts: Mapping[str, Attempt], size: int, max_attempts: int
+    ) -> None:
+        self.selected = selected
+        self.uids = uids
+        self._prefix = str(Place(selected.folder, selected.uidvalidity, 0))[:-1]
+        tried = {uid: attempts[ref] for uid in uids if (ref := f"{self._prefix}{uid}") in attempts} if attempts else {}
+        self.chunks = tuple(self._chunks(tried, size, max_attempts))
+
+    def _chunks(self, tried: Mapping[int, Attempt], size: int, max_attempts: int) -> Iterator[Chunk]:
+        start = 0
+        while start < len(self.uids):
+            first = tried.get(self.uids[start])
+            if first is None:
+                width, given_up = size, None
+            elif first.attempts >= max_attempts:
+                width, given_up = 1, f"given up after {first.attempts} attempts to read it; the last: {first.reason}"
+            else:
+                width, given_up = (SUSPECTS if first.attempts < max_attempts - 1 else 1), None
+            end = min(start + width, len(self.uids))
+            if tried:
+                alike = first and first.attempts
+                for position in range(start + 1, end):
+                    other = tried.get(self.uids[position])
+                    if (other and other.attempts) != alike:
+                        end = position
+                        break
+            yield Chunk(start, end, suspected=first is not None, given_up=given_up)
+            start = end
+
+    def batch(
+        self, number: int, messages: tuple[RawMessage, ...], last: int, rest: Sequence[int] = ()
+    ) -> MessageBatch:
+        """A batch out of chunk `number`, up to UID `last`; `rest` of the chunk is still to come."""
+        chunk = self.chunks[number]
+        next_suspected = not rest and number + 1 < len(self.chunks) and self.chunks[number + 1].suspected
+        return MessageBatch(
+            messages,
+            Checkpoint(self.selected.folder, self.selected.uidvalidity, last),
+            len(self.uids),
+            ahead=self.ahead(number, rest),
+            alone=chunk.suspected or next_suspected,
+            suspected=chunk.suspected,
+        )
+
+    def ahead(self, number: int, rest: Sequence[int] = ()) -> Flight:
+        """What is read behind chunk `number` and the `rest` of it until the batch after that is recorded.
+
+        That is the next batch and, unless one of the two is suspected, the one behind it, which is read meanwhile.
+        """
+        uids = list(rest)
+        if not (uids and self.chunks[number].suspected):
+            for chunk in self.chunks[number + 1 : number + 3]:
+                if uids and chunk.suspected:
+                    break
+                uids += self.uids[chunk.start : chunk.end]
+                if chunk.suspected:
+                    break
+        return self.flight(uids)
+
+    def flight(self, uids: Sequence[int]) -> Flight:
+        """These messages, on their way."""
+        return Flight(Place.within(self.selected.folder), self._prefix, tuple(uids))

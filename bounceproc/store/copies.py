@@ -1,0 +1,33 @@
+"""The raw copy of a message, compressed: the first octets say how (Zstandard since the second schema, zlib before)."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from typing import Final
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdCompressor, decompress
+else:
+    from backports.zstd import ZstdCompressor, decompress
+
+LEVEL: Final = 1
+"""Of Zstandard: a fifth of the time of zlib, and copies that are hardly longer."""
+ZSTANDARD: Final = b"\x28\xb5\x2f\xfd"
+"""What a frame of Zstandard begins with (RFC 8878 section 3.1.1)."""
+
+
+class Packer:
+    """Compresses many messages with one state, which one thread uses at a time."""
+
+    def __init__(self) -> None:
+        self._compressor = ZstdCompressor(level=LEVEL)
+
+    def pack(self, raw: bytes) -> bytes:
+        """The copy to keep."""
+        return self._compressor.compress(raw, ZstdCompressor.FLUSH_FRAME)
+
+
+def unpack(copy: bytes) -> bytes:
+    """The message again."""
+    return decompress(copy) if copy.startswith(ZSTANDARD) else zlib.decompress(copy)
