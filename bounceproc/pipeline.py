@@ -159,7 +159,7 @@ def raw_digest(message: bytes) -> bytes:
     return hashlib.blake2b(message, digest_size=32).digest()
 
 
-def read(raw: RawMessage, classifier: Classifier, now: datetime) -> Reading:
+def read(raw: RawMessage, classifier: Classifier, now: datetime, copy: bytes | None = None) -> Reading:
     """One message as the ledger records it."""
     received_at = raw.received_at or now
     meaning = interpret_raw(raw, classifier)
@@ -176,6 +176,7 @@ def read(raw: RawMessage, classifier: Classifier, now: datetime) -> Reading:
         events=tuple(event.dated(received_at) for event in meaning.events),
         raw=raw.data,
         error=meaning.error,
+        copy=copy,
     )
 
 
@@ -201,7 +202,10 @@ class Pipeline:
         `settled` are messages of earlier batches that the source settled meanwhile.
         """
         now = self._clock()
-        readings = tuple(read(raw, self._classifier, now) for raw in batch.messages)
+        copies = batch.copies or (None,) * len(batch.messages)
+        readings = tuple(
+            read(raw, self._classifier, now, copy) for raw, copy in zip(batch.messages, copies, strict=True)
+        )
         return self.record(source, readings, batch, settled)
 
     def record(

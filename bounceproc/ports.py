@@ -105,6 +105,8 @@ class MessageBatch:
     """Read nothing ahead before this batch is recorded: it, or the next one, is suspected of ending runs."""
     suspected: bool = False
     """Its messages had attempts, which are forgotten with its record."""
+    copies: tuple[bytes | None, ...] = ()
+    """The messages as the ledger keeps them, where that was made ready in time."""
 
 
 class Source(Protocol):
@@ -183,6 +185,8 @@ class Reading:
     events: tuple[Event, ...]
     raw: bytes
     error: str | None = None
+    copy: bytes | None = None
+    """What the ledger's `pack` made of `raw`; None where it has still to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,9 @@ class LedgerBatch(Protocol):
 
 class Ledger(Protocol):
     """What the flow remembers."""
+
+    def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
+        """The copies of messages that are to be kept, made before they are recorded, on whichever thread has time."""
 
     def batch(self, source: str) -> AbstractContextManager[LedgerBatch]:
         """One transaction: committed when the block ends, rolled back when it raises."""

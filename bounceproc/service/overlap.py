@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self, TypeGuard
 
 from bounceproc.errors import BounceprocError
 from bounceproc.ports import FolderSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from bounceproc.pipeline import BatchResult, Pipeline
@@ -72,15 +73,20 @@ class Overlapped:
             self._ledger.announce(name, flight)
             self._announced = True
             batches = self._source.batches()
-            reading = self._hands.submit(next, batches, None)
+            reading = self._hands.submit(self._next, batches)
             while (batch := self._taken(reading)) is not None:
                 if not batch.alone:
-                    reading = self._hands.submit(next, batches, None)
+                    reading = self._hands.submit(self._next, batches)
                 if done(self._record(batch), batch.total):
                     break
                 if batch.alone:
-                    reading = self._hands.submit(next, batches, None)
+                    reading = self._hands.submit(self._next, batches)
         self._finish()
+
+    def _next(self, batches: Iterator[MessageBatch]) -> MessageBatch | None:
+        """The next batch, with the copies to keep of its messages: the recorder's thread has more to do than this one."""
+        batch = next(batches, None)
+        return batch and replace(batch, copies=self._ledger.pack(batch.messages))
 
     def _taken(self, reading: Future[MessageBatch | None]) -> MessageBatch | None:
         """The next batch. What was being read when the server broke off, or the reader itself, had its attempt."""

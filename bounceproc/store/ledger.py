@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bounceproc.ports import Attempt, Checkpoint, Outcome, Recorded, Settlement
 from bounceproc.store import addresses, flights, statements
-from bounceproc.store.copies import Packer
+from bounceproc.store.copies import pack
 from bounceproc.store.finds import Found
 from bounceproc.store.policing import reconcile
 from bounceproc.store.rows import event_row, message_row, place, sane
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bounceproc.policy.history import History
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Flight, Reading
+    from bounceproc.ports import Flight, RawMessage, Reading
     from bounceproc.store.addresses import Touched
     from bounceproc.store.engine import Database
     from bounceproc.store.keys import Keys
@@ -37,6 +37,10 @@ class Ledger:
         self._keys = keys
         self._privacy = privacy
         self._now = now
+
+    def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
+        """The copies of messages that are to be kept, made before they are recorded, on whichever thread has time."""
+        return tuple(pack(raw.data for raw in messages)) if self._privacy.copies else (None,) * len(messages)
 
     @contextmanager
     def batch(self, source: str) -> Iterator[Batch]:
@@ -248,16 +252,16 @@ class Batch:
     def _insert_firsts(self, firsts: dict[bytes, Reading]) -> dict[bytes, int]:
         rows = [self._row(firsts[digest]) for digest in sorted(firsts)]
         if self._privacy.copies:
-            packer = Packer()
-            for row in rows:
-                row["raw"] = packer.pack(firsts[row["digest"]].raw)
+            bare = [row for row in rows if row["raw"] is None]
+            for row, copy in zip(bare, pack(firsts[row["digest"]].raw for row in bare), strict=True):
+                row["raw"] = copy
         return dict(statements.insert(self._connection, message, rows, ignore_known=True, returning=["digest", "id"]))
 
     def _insert_duplicates(self, readings: Sequence[Reading], known: dict[bytes, tuple[int, str]]) -> None:
         rows = []
         for reading in readings:
             first, outcome = known[reading.digest]
-            rows.append(self._row(reading) | {"duplicate_of": first, "outcome": outcome})
+            rows.append(self._row(reading) | {"duplicate_of": first, "outcome": outcome, "raw": None})
         statements.insert(self._connection, message, rows, ignore_known=True)
 
     def _offer_again(self, ids: Collection[int]) -> None:

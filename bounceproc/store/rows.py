@@ -71,7 +71,7 @@ def sane(event: Event, received_at: datetime) -> Event:
 
 
 def message_row(reading: Reading, *, source: str, now: datetime, privacy: Privacy) -> dict[str, Any]:
-    """The row of a message that was not seen before, but for its raw copy."""
+    """The row of a message that was not seen before, with its raw copy where that was made ready."""
     people = _people(*reading.events) if privacy.hash_only else ()
     return {
         "digest": reading.digest,
@@ -89,7 +89,7 @@ def message_row(reading: Reading, *, source: str, now: datetime, privacy: Privac
         "recorded_at": now,
         "settled_at": None,
         "size": len(reading.raw),
-        "raw": None,
+        "raw": reading.copy if privacy.copies else None,
     }
 
 
