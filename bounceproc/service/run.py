@@ -124,7 +124,8 @@ def _in_turn(
         summary.resumed = len(pending)
     for batch in source.batches():
         result = pipeline.process(source.name, batch)
+        enough = done(result, batch.total)
         source.settle(result.settlements)
         ledger.settled(source.name, [settlement.ref for settlement in result.settlements])
-        if done(result, batch.total):
+        if enough:
             return

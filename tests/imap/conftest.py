@@ -29,6 +29,13 @@ def bare_dovecot() -> Iterator[Dovecot]:
 
 
 @pytest.fixture(scope="session")
+def plain_dovecot() -> Iterator[Dovecot]:
+    """A server that can move, and says nothing of its namespaces."""
+    with start_dovecot(capability="IMAP4rev1 MOVE") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def dotted_dovecot() -> Iterator[Dovecot]:
     """A server that wants every folder below `INBOX.`, with a dot between folders, as Courier and Cyrus did."""
     with start_dovecot(separator=".", prefix="INBOX.") as server:
@@ -45,6 +52,13 @@ def user_without_move(dovecot_without_move: Dovecot) -> Iterator[MailUser]:
 @pytest.fixture
 def bare_user(bare_dovecot: Dovecot) -> Iterator[MailUser]:
     user = bare_dovecot.new_user()
+    yield user
+    user.close()
+
+
+@pytest.fixture
+def plain_user(plain_dovecot: Dovecot) -> Iterator[MailUser]:
+    user = plain_dovecot.new_user()
     yield user
     user.close()
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bounceproc.store.schema import HEAD
+
 ROOT = Path(__file__).parents[2]
 CODE = """
 import sys
@@ -37,4 +39,4 @@ def test_an_installed_wheel_upgrades_an_empty_database_without_drift(tmp_path: P
     command = [sys.executable, "-I", "-W", "error", "-c", CODE, str(site), str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
-    assert done.stdout == "None None 0001 []\n"
+    assert done.stdout == f"None None {HEAD} []\n"

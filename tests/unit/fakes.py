@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from bounceproc.policy.history import Evidence, History
-from bounceproc.ports import Checkpoint, MessageBatch, RawMessage, Reading, Recorded, Settlement
+from bounceproc.ports import Attempt, Checkpoint, Flight, MessageBatch, RawMessage, Reading, Recorded, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bounceproc.policy.verdict import Verdict
 
@@ -34,6 +35,36 @@ class FakeSource:
 
 
 @dataclass
+class FakeFolder(FakeSource):
+    """The same, kept on a server: numbered messages, and one that breaks the reading off wherever it lies."""
+
+    folder: str = "INBOX"
+    within: str = "m"
+    reading: Flight | None = None
+    breaks: Exception | None = None
+    at: int = 0
+
+    def look(self, checkpoint: Checkpoint | None, attempts: Mapping[str, Attempt]) -> Flight:
+        self.at = 0
+        return self._flight(0, 2)
+
+    def batches(self) -> Iterator[MessageBatch]:
+        for number, batch in enumerate(self.given):
+            self.at = number
+            if self.breaks is not None and number == len(self.given) - 1:
+                self.reading = self._flight(number, number + 1)
+                raise self.breaks
+            yield replace(batch, ahead=self._flight(number + 1, number + 3))
+
+    def interrupt(self) -> None:
+        self.log.append("interrupt")
+
+    def _flight(self, first: int, last: int) -> Flight:
+        refs = [message.ref for batch in self.given[first:last] for message in batch.messages]
+        return Flight(self.within, "m", tuple(int(ref[1:]) for ref in refs))
+
+
+@dataclass
 class FakeLedger:
     """One transaction at a time; keys are plaintext."""
 
@@ -44,6 +75,9 @@ class FakeLedger:
     verdicts: list[Verdict] = field(default_factory=list)
     fail_on: bytes | None = None
     error: Exception | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    announced: Flight | None = None
+    tried: dict[str, Attempt] = field(default_factory=dict)
 
     @contextmanager
     def batch(self, source: str) -> Iterator[FakeLedger]:
@@ -58,6 +92,7 @@ class FakeLedger:
     def record(self, readings: Sequence[Reading]) -> Recorded:
         touched: dict[str, History] = {}
         counts = []
+        added = []
         for reading in readings:
             if self.error is not None and self.fail_on is not None and self.fail_on in reading.raw and reading.events:
                 raise self.error
@@ -65,6 +100,7 @@ class FakeLedger:
             self.digests.add(reading.digest)
             counts.append(0 if known else len(reading.events))
             for event in () if known else reading.events:
+                added.append(event)
                 if event.recipient is None:
                     continue
                 key = event.recipient.normal
@@ -74,7 +110,7 @@ class FakeLedger:
                 )
                 self.histories[key] = touched[key] = history.with_evidence([evidence])
         self.log.append(f"record {len(readings)}")
-        return Recorded(len(counts), 0, tuple(touched.values()), tuple(counts))
+        return Recorded(len(counts), 0, tuple(touched.values()), tuple(counts), tuple(added))
 
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         found = [verdict for verdict in verdicts if verdict.decisions]
@@ -84,14 +120,49 @@ class FakeLedger:
     def advance(self, checkpoint: Checkpoint) -> None:
         self.log.append(f"advance {checkpoint.uid}")
 
+    def count(self, counts: Mapping[str, int]) -> None:
+        self.counts.update(counts)
+
+    def forgive(self, refs: Sequence[str]) -> None:
+        self.log.append(f"forgive {' '.join(refs)}")
+        for ref in refs:
+            self.tried.pop(ref, None)
+
     def checkpoint(self, source: str, folder: str) -> Checkpoint | None:
         return None
 
-    def unsettled(self, source: str) -> list[Settlement]:
-        return self.pending
+    def unsettled(self, source: str, within: str = "") -> list[Settlement]:
+        return [settlement for settlement in self.pending if settlement.ref.startswith(within)]
 
-    def settled(self, source: str, refs: Sequence[str]) -> None:
-        self.log.append(f"settled {' '.join(refs)}")
+    def settled(self, *source_and_refs: Any) -> None:
+        *source, refs = source_and_refs  # without a source in a batch, which knows it
+        if refs:
+            self.log.append(f"settled {' '.join(refs)}")
+
+    def announce(self, *source_and_flight: Any) -> None:
+        flight: Flight = source_and_flight[-1]
+        self.log.append(f"announce {' '.join(flight.refs)}".strip())
+        self.announced = flight if flight else None
+
+    def landed(self, source: str, within: str) -> None:
+        self.log.append("landed")
+        self.announced = None
+
+    def stranded(self, source: str, within: str) -> None:
+        if self.announced is not None:
+            self.failed(source, within, self.announced.refs, "stranded")
+
+    def failed(self, source: str, within: str, refs: Sequence[str], reason: str) -> None:
+        self.log.append(f"failed {' '.join(refs)}")
+        self.announced = None
+        for ref in refs:
+            self.tried[ref] = Attempt(self.tried.get(ref, Attempt(0, "")).attempts + 1, reason)
+
+    def attempts(self, source: str, within: str) -> dict[str, Attempt]:
+        return dict(self.tried)
+
+    def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
+        return tuple(b"packed " + message.data for message in messages)
 
 
 def batch_of(*messages: bytes, start: int = 1, checkpoint: bool = False) -> MessageBatch:

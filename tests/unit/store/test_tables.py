@@ -36,8 +36,11 @@ def test_nothing_stays_nothing() -> None:
 def test_every_constraint_and_index_has_a_name_and_no_table_is_forgotten() -> None:
     assert set(metadata.tables) == {
         "address",
+        "attempt",
         "checkpoint",
+        "counter",
         "event",
+        "in_flight",
         "message",
         "setting",
         "suppression",

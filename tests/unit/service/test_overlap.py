@@ -1,0 +1,149 @@
+"""A folder by two hands: what is announced, recorded and settled in which order, and who is blamed for a sudden end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bounceproc.errors import TemporaryError, UnavailableError
+from bounceproc.ports import Attempt, Flight, MessageBatch, Outcome, Settlement
+from bounceproc.service.run import Summary, run_once
+from tests.unit.fakes import FakeFolder, FakeLedger, batch_of
+from tests.unit.mails import dsn
+from tests.unit.service.test_run import pipeline_on
+
+
+def mail(count: int) -> list[MessageBatch]:
+    return [batch_of(dsn(f"u{n}@example.com"), start=n, checkpoint=True) for n in range(1, count + 1)]
+
+
+def run(source: FakeFolder, ledger: FakeLedger, **options: Any) -> Summary:
+    summary = Summary(source.name)
+    run_once(source, ledger, pipeline_on(ledger), summary, **options)
+    return summary
+
+
+def test_everything_is_announced_before_it_is_read_and_settled_after_its_commit() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log)
+
+    summary = run(FakeFolder(mail(4), log), ledger)
+
+    assert summary.messages == 4
+    of_ledger = [line for line in log if not line.startswith("settle")]
+    assert of_ledger[:6] == ["announce m1 m2", "begin fake", "record 1", "advance 1", "announce m2 m3", "commit"]
+    assert [line for line in log if line.startswith("announce")][1:] == [
+        "announce m2 m3",
+        "announce m3 m4",
+        "announce m4",
+        "announce",
+    ]
+    commits = [number for number, line in enumerate(log) if line == "commit"]
+    settles = [log.index(f"settle m{n}=report") for n in range(1, 5)]
+    assert all(commit < settle for commit, settle in zip(commits, settles, strict=True))
+    settled = " ".join(line.removeprefix("settled ") for line in log if line.startswith("settled "))
+    assert settled.split() == ["m1", "m2", "m3", "m4"]
+    assert ledger.announced is None
+    assert "landed" not in log  # the last batch's record said so
+
+
+def test_what_was_recorded_and_not_settled_comes_first_of_this_folder_alone() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log, pending=[Settlement("m9", Outcome.REPORT), Settlement("other", Outcome.REPORT)])
+    summary = run(FakeFolder(mail(1), log), ledger)
+    assert log[:2] == ["settle m9=report", "settled m9"]
+    assert summary.resumed == 1
+
+
+def test_a_folder_without_anything_new_costs_no_transaction() -> None:
+    log: list[str] = []
+    run(FakeFolder([], log), FakeLedger(log))
+    assert log == []
+
+
+def test_what_a_run_left_in_the_air_had_an_attempt() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log, announced=Flight("m", "m", (1, 2)))
+    run(FakeFolder([], log), ledger)
+    assert ledger.tried == {"m1": Attempt(1, "stranded"), "m2": Attempt(1, "stranded")}
+
+
+def test_what_was_asked_for_when_the_server_left_had_an_attempt_and_the_rest_is_recorded() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log)
+    source = FakeFolder(mail(3), log, breaks=UnavailableError("it hung up"))
+    with pytest.raises(UnavailableError):
+        run(source, ledger)
+    assert ledger.tried == {"m3": Attempt(1, "it hung up")}
+    assert "advance 2" in log
+    assert ledger.announced is None
+
+
+def test_a_server_that_leaves_before_anything_was_asked_for_blames_nobody() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log)
+    source = FakeFolder(mail(3), log, breaks=UnavailableError("it hung up"))
+    source._flight = lambda first, last: Flight("m", "m", (first, last) if last - first > 1 else ())  # type: ignore[method-assign]
+    source.reading = None
+    with pytest.raises(UnavailableError):
+        run(source, ledger)
+    assert ledger.tried == {}
+
+
+def test_a_database_that_is_away_blames_nobody() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log, fail_on=b"u2@", error=TemporaryError("locked"))
+    with pytest.raises(TemporaryError):
+        run(FakeFolder(mail(3), log), ledger)
+    assert ledger.tried == {}
+    assert ledger.announced is None
+    assert log[-1] == "landed"
+
+
+def test_a_mistake_of_our_own_over_a_batch_is_an_attempt_of_its_messages() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log, fail_on=b"u2@", error=ZeroDivisionError("by nothing"))
+    with pytest.raises(ZeroDivisionError):
+        run(FakeFolder(mail(3), log), ledger)
+    assert ledger.tried == {"m2": Attempt(1, "ZeroDivisionError: by nothing")}
+
+
+def test_a_refused_move_ends_the_run_and_stays_due() -> None:
+    log: list[str] = []
+    source = FakeFolder(mail(5), log, fail_settling=UnavailableError("over quota"))
+    with pytest.raises(UnavailableError, match="over quota"):
+        run(source, FakeLedger(log))
+    assert not [line for line in log if line.startswith("settled")]
+    assert 1 <= log.count("commit") <= 5
+
+
+def test_a_run_ends_after_the_batch_when_asked_to() -> None:
+    log: list[str] = []
+    summary = run(FakeFolder(mail(5), log), FakeLedger(log), stop=lambda: True)
+    assert summary.messages == 1
+    assert log[-2:] == ["settled m1", "landed"]
+
+
+def test_whoever_wants_to_be_gone_at_once_breaks_the_conversation_off() -> None:
+    log: list[str] = []
+
+    def leave(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(FakeFolder(mail(3), log), FakeLedger(log), on_batch=leave)
+    assert "interrupt" in log
+
+
+def test_the_copies_to_keep_are_made_beside_the_reading() -> None:
+    log: list[str] = []
+    kept: list[bytes | None] = []
+    run(FakeFolder(mail(2), log), FakeLedger(log), on_batch=lambda result, *_: kept.extend(r.copy for r in result.readings))
+    assert kept == [b"packed " + batch.messages[0].data for batch in mail(2)]
+
+
+def test_counters_are_raised_with_each_batch() -> None:
+    ledger = FakeLedger([])
+    run(FakeFolder(mail(3), []), ledger)
+    assert ledger.counts == {"batches": 3, "messages": 3, "suppressions": 3, "event:bounce": 3, "bounce:hard": 3}
