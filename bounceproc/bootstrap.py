@@ -489,6 +489,7 @@ def _mailbox(section: MailboxSection) -> Mailbox:
         password=section.secret.read(),
         folder=section.folder,
         batch_size=section.batch_size,
+        max_message_mb=section.max_message_mb,
         ca_file=str(section.ca_file) if section.ca_file else None,
         allow_plaintext=section.allow_plaintext,
         on_report=section.on_report,

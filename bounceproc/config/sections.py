@@ -29,6 +29,8 @@ MAX_MESSAGES: Final = 32
 """The most that a threshold can ask for: an address's history keeps no more of one kind, so a higher one would never be met."""
 MAX_BATCH_SIZE: Final = 500
 """Messages in a batch: their UIDs have to fit into one command line of 8,192 octets (RFC 9051 section 4.1.1)."""
+MAX_MESSAGE_MB: Final = 50
+"""Above what the large providers accept, and what a run may hold in memory of one message."""
 
 RESERVED_NAMES: Final = frozenset({"files", "lmtp"})
 """Names of mailboxes that the ledger uses for its own sources."""
@@ -200,6 +202,8 @@ class Mailbox(Section):
     """Certification authorities (PEM) to trust instead of the system's, for servers with their own."""
     folder: Text = "INBOX"
     batch_size: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_SIZE)] = MAX_BATCH_SIZE
+    max_message_mb: Annotated[int, Field(strict=True, ge=1, le=MAX_MESSAGE_MB)] = MAX_MESSAGE_MB
+    """Of a longer message only the head is read: what a report says stands before the mail that it returns."""
     on_report: Place = Disposal(Action.MOVE, "Processed")
     on_auto_reply: Place = Disposal(Action.LEAVE)
     on_unrecognised: Place = Disposal(Action.LEAVE)

@@ -9,14 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self, TypeGuard
 
 from bounceproc.errors import BounceprocError
-from bounceproc.ports import FolderSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import Ledger, MessageBatch, Source
+    from bounceproc.ports import FolderSource, Ledger, MessageBatch, Source
 
 
 def is_folder(source: Source) -> TypeGuard[FolderSource]:
@@ -50,7 +49,7 @@ class Overlapped:
             self._source.interrupt()
         self._hands.shutdown(cancel_futures=kind is not None)
         if self._announced:  # alive to say so: none of these messages is to blame
-            with suppress(BounceprocError) if kind is not None else suppress():
+            with suppress(*([BounceprocError] if kind is not None else [])):  # the first error is the one to tell
                 self._ledger.landed(self._source.name, self._source.within)
 
     def resume(self) -> int:

@@ -186,13 +186,14 @@ _ROWID: Final[sa.ColumnClause[int]] = sa.literal_column("rowid", sa.Integer())
 
 
 @lru_cache
-def _newest(table: sa.Table) -> sa.Select[tuple[int]]:
+def _newest(table: sa.Table) -> sa.Select[Any]:
     return sa.select(sa.func.coalesce(sa.func.max(_ROWID), 0)).select_from(table)
 
 
 @lru_cache
 def _behind(table: sa.Table, names: tuple[str, ...]) -> sa.Select[Any]:
-    return sa.select(*(table.c[name] for name in names)).where(_ROWID > sa.bindparam("newest")).select_from(table)
+    behind = sa.bindparam("newest") < _ROWID
+    return sa.select(*(table.c[name] for name in names)).where(behind).select_from(table)
 
 
 # ---- PostgreSQL --------------------------------------------------------------------------------------------------------

@@ -137,10 +137,9 @@ def store(given: argparse.Namespace) -> None:
     """Batches of what was read before, recorded."""
     classifier = default_classifier()
     now = datetime.now(UTC)
-    batches = []
     messages = [RawMessage(f"m{number}", data, now) for number, data in enumerate(copies(5000, given.corpus))]
-    for start in range(0, len(messages), BATCH):
-        batches.append([read(message, classifier, now) for message in messages[start : start + BATCH]])
+    readings = [read(message, classifier, now) for message in messages]
+    batches = [readings[number : number + BATCH] for number in range(0, len(readings), BATCH)]
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/store.db"
         with Store.open(url, pepper_file=Path(folder, "pepper")) as opened:
@@ -157,7 +156,7 @@ def store(given: argparse.Namespace) -> None:
             events = sum(
                 len(reading.events)
                 for batch in batches
-                for reading in pipeline.record("store", tuple(batch), MessageBatch(tuple())).readings
+                for reading in pipeline.record("store", tuple(batch), MessageBatch(())).readings
             )
             spent = time.perf_counter() - start
     print(

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bounceproc.errors import UnavailableError
 from bounceproc.ports import Outcome, Settlement
 from bounceproc.sources.imap import Disposal, ImapSource
 from bounceproc.sources.imap.wire import Wire
+from tests.servers.dovecot import QUOTA, start_dovecot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -185,6 +187,34 @@ def test_what_is_due_in_the_folder_of_an_earlier_configuration_is_settled_there(
     assert [raw.data for raw in batch.messages] == [message(2)]
 
 
+def test_a_full_account_keeps_what_is_due_and_says_what_to_do() -> None:
+    with start_dovecot(capability="IMAP4rev1 UIDPLUS NAMESPACE LITERAL+", more=QUOTA % 12) as server:
+        user = server.new_user()
+        user.prefill(message(n) for n in range(1, 11))
+        due = settlements(user, range(1, 6))
+        with pytest.raises(UnavailableError, match="the account is full: folder 'Processed'") as failed:
+            settle(user, due)
+        assert "Free space there or raise its quota" in failed.value.advice
+        assert subjects(user) == list(range(1, 11))
+        assert subjects(user, "Processed") == []
+        user.expunge(range(6, 11))
+        settle(user, due)
+        assert (subjects(user), subjects(user, "Processed")) == ([], [1, 2, 3, 4, 5])
+        user.close()
+
+
+def test_a_dry_run_only_looks(mail_user: MailUser, caplog: pytest.LogCaptureFixture) -> None:
+    mail_user.prefill([message(1)])
+    with (
+        caplog.at_level(logging.DEBUG, "imapclient.imaplib"),
+        ImapSource(mail_user.mailbox(on_report=Disposal.parse("delete")), dry_run=True) as source,
+    ):
+        assert len(list(source.batches())) == 1
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith(">")]
+    assert any("EXAMINE" in line for line in said)
+    assert not any(word in line for line in said for word in ("SELECT ", "ENABLE "))
+
+
 def test_a_dry_run_touches_nothing(mail_user: MailUser) -> None:
     mail_user.prefill(message(n) for n in range(1, 4))
     due = settlements(mail_user, [1, 2, 3])
@@ -224,7 +254,12 @@ def test_moves_are_made_many_at_a_time(
     due = settlements(mail_user, range(1, 1201))
     moves: list[str] = []
     do = Wire.do
-    monkeypatch.setattr(Wire, "do", lambda wire, command: (moves.append(command), do(wire, command)))
+
+    def noted(wire: Wire, command: str) -> None:
+        moves.append(command)
+        do(wire, command)
+
+    monkeypatch.setattr(Wire, "do", noted)
     with caplog.at_level(logging.DEBUG, "imapclient.imaplib"):
         settle(mail_user, due)
     commands = [record.getMessage() for record in caplog.records if record.getMessage().startswith(">")]

@@ -97,7 +97,18 @@ service imap {{
 protocol imap {{
   {imap_settings}
 }}
+{more}
 """
+
+QUOTA: Final = """\
+mail_plugins = $mail_plugins quota
+plugin {
+  quota = count:User quota
+  quota_rule = *:messages=%d
+  quota_vsizes = yes
+}
+"""
+"""Accounts that hold this many messages; COPY needs room for both, and a MOVE inside one account none."""
 
 
 @dataclass(slots=True)
@@ -223,16 +234,18 @@ class MailUser:
 class Dovecot:
     """A running instance, whole in one temporary folder."""
 
-    def __init__(self, folder: Path, *, separator: str = "/", prefix: str = "", capability: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, separator: str = "/", prefix: str = "", capability: str | None = None, more: str = ""
+    ) -> None:
         self.host = HOST
         self.folder = folder
         self.port, self.tls_port = _free_ports(2)
         self.ca_file = folder / "tls" / "ca.pem"
         self._numbers = itertools.count(1)
         self._account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-        self._configure(separator, prefix, capability)
+        self._configure(separator, prefix, capability, more)
 
-    def _configure(self, separator: str, prefix: str, capability: str | None) -> None:
+    def _configure(self, separator: str, prefix: str, capability: str | None, more: str) -> None:
         for name in ("run", "state", "log", "mail", "tls"):
             (self.folder / name).mkdir()
         _make_certificate(self.folder / "tls")
@@ -246,6 +259,7 @@ class Dovecot:
             port=self.port,
             tls_port=self.tls_port,
             imap_settings=f"imap_capability = {capability}" if capability else "",
+            more=more,
         )
         (self.folder / "dovecot.conf").write_text(text)
         for path in (self.folder, *self.folder.rglob("*")):
@@ -302,15 +316,17 @@ class Dovecot:
 
 
 @contextmanager
-def start_dovecot(*, separator: str = "/", prefix: str = "", capability: str | None = None) -> Iterator[Dovecot]:
-    """A running instance; `capability` replaces what the server says it can do after the login."""
+def start_dovecot(
+    *, separator: str = "/", prefix: str = "", capability: str | None = None, more: str = ""
+) -> Iterator[Dovecot]:
+    """A running instance; `capability` replaces what it says it can do after the login, `more` ends its configuration."""
     version = subprocess.run([require("dovecot", "dovecot-imapd"), "--version"], capture_output=True, check=True)
     if not version.stdout.startswith(b"2.3."):
         pytest.skip(f"this fixture writes a configuration for Dovecot 2.3, here is {version.stdout.decode().strip()}")
     # Not in pytest's own temporary folder: the unprivileged user may not enter that, and socket paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="bp-dovecot-"))
     try:
-        with Dovecot(folder, separator=separator, prefix=prefix, capability=capability).running() as server:
+        with Dovecot(folder, separator=separator, prefix=prefix, capability=capability, more=more).running() as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)

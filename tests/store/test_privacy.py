@@ -48,7 +48,16 @@ def _live(bench: Bench) -> None:
 
 def test_no_table_holds_a_plaintext(discreet: Bench) -> None:
     _live(discreet)
-    for table in ("message", "event", "address", "suppression", "suppression_change", "checkpoint", "setting", "attempt"):
+    for table in (
+        "message",
+        "event",
+        "address",
+        "suppression",
+        "suppression_change",
+        "checkpoint",
+        "setting",
+        "attempt",
+    ):
         content = repr(discreet.rows(table)).lower()
         assert NAME not in content
         assert "secret-domain" not in content

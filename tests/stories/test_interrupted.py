@@ -42,13 +42,14 @@ def test_what_was_committed_and_not_settled_is_settled_next_time(
         first = run_mailboxes(config, [])
     assert [error.what for _, error in first.failures] == ["the connection was cut"]
     assert len(mail_user.uids("INBOX")) == 13
-    assert len(house.json("suppress", "list", "--format", "json")) == 5
+    recorded = len(house.json("suppress", "list", "--format", "json"))
+    assert recorded in {5, 10}  # the next batch may be recorded while the first one is moved
 
     second = run_mailboxes(config, [])
 
     assert not second.failures
-    assert second.summaries[0].resumed == 5
-    assert second.summaries[0].messages == 8
+    assert second.summaries[0].resumed == recorded
+    assert second.summaries[0].messages == 13 - recorded
     assert len(mail_user.uids("Processed")) == 12
     assert len(mail_user.uids("INBOX")) == 1
     assert len(house.json("suppress", "list", "--format", "json")) == 12
@@ -67,6 +68,42 @@ def test_a_folder_that_was_made_anew_is_read_again_and_nothing_counts_twice(hous
     assert house.json("suppress", "list", "--format", "json") == before
     assert len(mail_user.uids("Processed")) == 12
     assert len(mail_user.uids("INBOX")) == 1
+
+
+def test_another_uidvalidity_is_a_full_reading_that_changes_no_event_and_no_suppression(
+    tmp_path: Path, mail_user: MailUser
+) -> None:
+    for number in range(12):
+        mail_user.deliver(dsn(f"u{number}@example.com", original=f"<o.{number}@sender.example>"), "Bounces")
+    house = House(tmp_path, mail_user, extra='folder = "Bounces"\non_report = "leave"\nbatch_size = 5')
+    house.run("poll", "--once")
+    tables = ("event", "address", "suppression", "suppression_change")
+    before = {name: house.snapshot()[name] for name in tables}
+    with mail_user.connected() as client:
+        client.rename_folder("Bounces", "Old")
+        client.create_folder("Bounces")
+        client.select_folder("Old")
+        client.copy(client.search(), "Bounces")
+
+    (said,) = house.json("poll", "--once", "--format", "json")
+
+    assert (said["messages"], said["duplicates"]) == (12, 12)
+    assert {name: house.snapshot()[name] for name in tables} == before
+    assert len({row["ref"] for row in house.snapshot()["message"]}) == 24
+    assert house.json("poll", "--once", "--format", "json")[0]["messages"] == 0
+
+
+def test_ordinary_mail_beside_reports_is_left_as_it_lies(house: House, mail_user: MailUser) -> None:
+    house.run("poll", "--once")
+    house.run("poll", "--once")
+    ((_, flags, content),) = mail_user.messages("INBOX")
+    assert (flags, content.replace(b"\r\n", b"\n")) == (frozenset(), ORDINARY)
+
+
+def test_a_dry_run_where_nothing_is_yet_makes_no_file(house: House) -> None:
+    before = sorted(path.name for path in house.folder.iterdir())
+    house.run("poll", "--once", "--dry-run")
+    assert sorted(path.name for path in house.folder.iterdir()) == before
 
 
 def test_a_dry_run_changes_neither_mailbox_nor_database(house: House, mail_user: MailUser) -> None:

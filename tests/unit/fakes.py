@@ -42,17 +42,16 @@ class FakeFolder(FakeSource):
     within: str = "m"
     reading: Flight | None = None
     breaks: Exception | None = None
-    at: int = 0
+    asked: bool = True
+    """Whether it breaks off after the last message was asked for, or before."""
 
     def look(self, checkpoint: Checkpoint | None, attempts: Mapping[str, Attempt]) -> Flight:
-        self.at = 0
         return self._flight(0, 2)
 
     def batches(self) -> Iterator[MessageBatch]:
         for number, batch in enumerate(self.given):
-            self.at = number
             if self.breaks is not None and number == len(self.given) - 1:
-                self.reading = self._flight(number, number + 1)
+                self.reading = self._flight(number, number + 1) if self.asked else None
                 raise self.breaks
             yield replace(batch, ahead=self._flight(number + 1, number + 3))
 
@@ -135,14 +134,14 @@ class FakeLedger:
         return [settlement for settlement in self.pending if settlement.ref.startswith(within)]
 
     def settled(self, *source_and_refs: Any) -> None:
-        *source, refs = source_and_refs  # without a source in a batch, which knows it
+        *_source, refs = source_and_refs  # without a source in a batch, which knows it
         if refs:
             self.log.append(f"settled {' '.join(refs)}")
 
     def announce(self, *source_and_flight: Any) -> None:
         flight: Flight = source_and_flight[-1]
         self.log.append(f"announce {' '.join(flight.refs)}".strip())
-        self.announced = flight if flight else None
+        self.announced = flight or None
 
     def landed(self, source: str, within: str) -> None:
         self.log.append("landed")

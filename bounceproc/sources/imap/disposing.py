@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from imapclient.exceptions import IMAPClientError
 
-from bounceproc.sources.imap.connection import was_refused
+from bounceproc.errors import UnavailableError
+from bounceproc.sources.imap.connection import response_code, was_refused
 from bounceproc.sources.imap.folders import ensure_folder, existing_uids
 from bounceproc.sources.imap.wire import mailbox_name
 from bounceproc.sources.mailbox import Action, same_folder
@@ -44,7 +45,18 @@ class Disposer:
                 self._targets.clear()
                 remaining = existing_uids(self._client, chunk)
                 if remaining:
-                    self._dispose(disposal, folder, remaining)
+                    self._dispose_again(disposal, folder, remaining)
+
+    def _dispose_again(self, disposal: Disposal, folder: str, uids: list[int]) -> None:
+        try:
+            self._dispose(disposal, folder, uids)
+        except IMAPClientError as error:
+            if was_refused(error) and response_code(error) == "OVERQUOTA":
+                raise UnavailableError(
+                    f"the account is full: folder {disposal.folder!r} takes no more messages",
+                    "Free space there or raise its quota. All is recorded; what is due is moved by the next run.",
+                ) from error
+            raise
 
     def _dispose(self, disposal: Disposal, folder: str, uids: list[int]) -> None:
         numbers = ",".join(map(str, uids))

@@ -62,9 +62,7 @@ class Plan:
             yield Chunk(start, end, suspected=first is not None, given_up=given_up)
             start = end
 
-    def batch(
-        self, number: int, messages: tuple[RawMessage, ...], last: int, rest: Sequence[int] = ()
-    ) -> MessageBatch:
+    def batch(self, number: int, messages: tuple[RawMessage, ...], last: int, rest: Sequence[int] = ()) -> MessageBatch:
         """A batch out of chunk `number`, up to UID `last`; `rest` of the chunk is still to come."""
         chunk = self.chunks[number]
         next_suspected = not rest and number + 1 < len(self.chunks) and self.chunks[number + 1].suspected

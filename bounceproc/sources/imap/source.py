@@ -108,7 +108,8 @@ class ImapSource:
         self._wire = Wire(self._connection, max(2 * self._max_message, HEAD_BYTES))
         try:
             with conversation(self._mailbox):
-                enable_extensions(self._connection)
+                if not self._readonly:
+                    enable_extensions(self._connection)
         except BaseException:
             self.__exit__(UnavailableError)
             raise

@@ -11,8 +11,8 @@ import io
 import re
 from typing import TYPE_CHECKING, Final
 
-from imapclient.imap_utf7 import encode as utf7
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
+from imapclient.imap_utf7 import encode as utf7
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,9 @@ MAX_ANSWER: Final = 128 * 1024 * 1024
 _STATUS: Final = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: |$)", re.IGNORECASE)
 _FETCH: Final = re.compile(rb"\d{1,10} FETCH ", re.IGNORECASE)
 _LITERAL: Final = re.compile(rb"\{(\d{1,10})\}$")
-_PIECE: Final = re.compile(rb'([()])|"((?:[^"\\]|\\.)*)"|([^\s()"\[\]{}]+(?:\[[^\]]*\](?:<\d+>)?)?)|(\{\d{1,10}\})$')
+_PIECE: Final = re.compile(
+    rb' *(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"\[\]{}]+(?:\[[^\]]*\](?:<\d+>)?)?)|(\{\d{1,10}\})$)'
+)
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 # What nearly all of them look like.
 _CONTENT: Final = re.compile(rb"\d{1,10} FETCH \(UID (\d{1,10}) (BODY\[\](?:<0>)?) \{(\d{1,10})\}$")
@@ -145,41 +147,41 @@ class Wire:
     def _rest(self, line: bytes, said: dict[bytes, bytes | None]) -> tuple[int, dict[bytes, bytes | None]]:
         """A FETCH response of any order and with any items, from a point between two of its items on."""
         name: bytes | None = None
-        depth = 1
-        at = 0
+        for depth, border, value in self._pieces(line):
+            if border is not None:
+                name = None if depth == 1 else name  # a list is left out, with the name of its item
+            elif depth == 1 and name is None:
+                name = (value or b"").upper()
+            elif depth == 1 and name is not None:
+                said[name] = value
+                name = None
+        uid = said.pop(b"UID", None) or b"0"
+        if name is not None or not uid.isdigit():
+            raise _broken(line)
+        return int(uid), said
+
+    def _pieces(self, line: bytes) -> Iterator[tuple[int, bytes | None, bytes | None]]:
+        """How deep, and the brackets and the values of a response, up to its end; a value is None for NIL as well."""
+        at, depth = 0, 1
         for _ in range(MAX_PIECES):
-            while line[at : at + 1] == b" ":
-                at += 1
             piece = _PIECE.match(line, at)
             if piece is None:
-                raise _broken(line)
+                break
             at = piece.end()
             border, quoted, atom, literal = piece.groups()
-            if border == b"(":
-                depth += 1
-            elif border == b")":
-                depth -= 1
-                if depth == 0:
+            depth += {b"(": 1, b")": -1}.get(border, 0)
+            if depth == 0:
+                if at != len(line):
                     break
-                name = None if depth == 1 else name
-            elif literal is not None:
-                value = self._literal(int(literal[1:-1]))
+                return
+            if literal is not None:
+                yield depth, None, self._literal(int(literal[1:-1]))
                 line, at = self._line(), 0
+            elif quoted is not None:
+                yield depth, None, _ESCAPED.sub(rb"\1", quoted)
             else:
-                value = _ESCAPED.sub(rb"\1", quoted) if quoted is not None else atom
-            if border is not None or depth > 1:
-                continue
-            if name is None:
-                name = value.upper()
-            else:
-                said[name] = None if atom is not None and atom.upper() == b"NIL" else value
-                name = None
-        if depth or at != len(line) or name is not None:
-            raise _broken(line)
-        uid = said.pop(b"UID", None) or b"0"
-        if not uid.isdigit():
-            raise _broken(uid)
-        return int(uid), said
+                yield depth, border, None if atom is None or atom.upper() == b"NIL" else atom
+        raise _broken(line[at:])
 
     # ---- octets ------------------------------------------------------------------------------------------------------
 

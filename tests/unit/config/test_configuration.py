@@ -703,6 +703,8 @@ def test_what_cannot_be_is_refused_where_it_stands(folder: Path, text: str, said
     [
         ("batch_size = 0", "batch_size: 0 is too small. Write 1 or more."),
         ("batch_size = 501", "batch_size: 501 is too large. Write 500 or less."),
+        ("max_message_mb = 0", "max_message_mb: 0 is too small. Write 1 or more."),
+        ("max_message_mb = 51", "max_message_mb: 51 is too large. Write 50 or less."),
         ("port = 0", "port: 0 is too small."),
         ("port = 65536", "port: 65536 is too large."),
         ('security = "ssl"', "security: 'ssl' is not known. Write 'tls', 'starttls' or 'none'."),

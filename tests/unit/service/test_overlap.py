@@ -83,9 +83,7 @@ def test_what_was_asked_for_when_the_server_left_had_an_attempt_and_the_rest_is_
 def test_a_server_that_leaves_before_anything_was_asked_for_blames_nobody() -> None:
     log: list[str] = []
     ledger = FakeLedger(log)
-    source = FakeFolder(mail(3), log, breaks=UnavailableError("it hung up"))
-    source._flight = lambda first, last: Flight("m", "m", (first, last) if last - first > 1 else ())  # type: ignore[method-assign]
-    source.reading = None
+    source = FakeFolder(mail(3), log, breaks=UnavailableError("it hung up"), asked=False)
     with pytest.raises(UnavailableError):
         run(source, ledger)
     assert ledger.tried == {}
@@ -139,7 +137,11 @@ def test_whoever_wants_to_be_gone_at_once_breaks_the_conversation_off() -> None:
 def test_the_copies_to_keep_are_made_beside_the_reading() -> None:
     log: list[str] = []
     kept: list[bytes | None] = []
-    run(FakeFolder(mail(2), log), FakeLedger(log), on_batch=lambda result, *_: kept.extend(r.copy for r in result.readings))
+    run(
+        FakeFolder(mail(2), log),
+        FakeLedger(log),
+        on_batch=lambda result, *_: kept.extend(r.copy for r in result.readings),
+    )
     assert kept == [b"packed " + batch.messages[0].data for batch in mail(2)]
 
 

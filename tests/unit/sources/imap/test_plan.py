@@ -23,7 +23,9 @@ def portions(made: Plan) -> list[tuple[int, ...]]:
     return [tuple(made.uids[chunk.start : chunk.end]) for chunk in made.chunks]
 
 
-@given(st.integers(0, 60), st.dictionaries(st.integers(1, 60), st.integers(1, 4)), st.integers(1, 12), st.integers(2, 4))
+@given(
+    st.integers(0, 60), st.dictionaries(st.integers(1, 60), st.integers(1, 4)), st.integers(1, 12), st.integers(2, 4)
+)
 def test_every_message_is_in_one_portion_and_those_of_one_fate_together(
     count: int, tried: dict[int, int], size: int, limit: int
 ) -> None:

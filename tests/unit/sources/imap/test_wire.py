@@ -50,7 +50,7 @@ def asked(*answers: bytes, pieces: Iterable[int] = (), uids: tuple[int, ...] = (
     thread.start()
     found: list[Any] = []
     with ours:
-        wire = Wire(Client(ours), 1000)  # type: ignore[arg-type]  # all that it asks for is the socket
+        wire = Wire(Client(ours), 1000)
         for _ in answers:
             try:
                 found.append(wire.fetch(uids, "BODY.PEEK[]"))
