@@ -59,6 +59,10 @@ class Store:
             database.close()
             raise
 
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What was done since the beginning, by source and name: for metrics."""
+        return self.ledger.counters()
+
     def lease(self, source: str, folder: str) -> AbstractContextManager[None]:
         """Hold a folder of a source for as long as the block lasts.
 

@@ -75,7 +75,7 @@ def test_batches_are_bounded_by_their_octets_and_a_larger_message_goes_alone(mai
 def test_of_a_message_over_the_limit_only_the_head_is_read(mail_user: MailUser) -> None:
     large = message(2, 3 * 1024 * 1024)
     mail_user.prefill([message(1), large, message(3)])
-    raws = all_messages(read(ImapSource(mail_user.mailbox(), max_message=2 * 1024 * 1024)))
+    raws = all_messages(read(ImapSource(mail_user.mailbox(max_message_mb=2))))
     assert [raw.data for raw in raws] == [message(1), large[: 1024 * 1024], message(3)]
     assert [raw.error for raw in raws] == [None, None, None]
 

@@ -64,7 +64,7 @@ def check_the_end(house: House, mail_user: MailUser, reason: str) -> None:
     assert row["ref"].endswith(f";UID={BAD}")
     assert rows["attempt"] == rows["in_flight"] == []
     with open_store(Config.load(house.folder / "bounceproc.toml", environ={})) as store:
-        counted = store.ledger.counters()["returns"]
+        counted = store.counters()["returns"]
     assert (counted["messages"], counted["parked"], counted["event:bounce"]) == (MESSAGES, 1, MESSAGES - 1)
 
 

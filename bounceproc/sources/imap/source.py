@@ -50,14 +50,13 @@ class ImapSource:
         *,
         dry_run: bool = False,
         max_batch_bytes: int = MAX_BATCH_BYTES,
-        max_message: int | None = None,
         attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._mailbox = mailbox
         self._checkpoint = checkpoint
         self._dry_run = dry_run
         self._max_batch_bytes = max_batch_bytes
-        self._max_message = mailbox.max_message_mb * 1024 * 1024 if max_message is None else max_message
+        self._max_message = mailbox.max_message_mb * 1024 * 1024
         self._max_attempts = attempts
         self._connection: IMAPClient | None = None
         self._wire: Wire | None = None
