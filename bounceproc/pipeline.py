@@ -155,7 +155,9 @@ def _class(event: Event, found: Classification) -> BounceClass:
 def raw_digest(message: bytes) -> bytes:
     """BLAKE2b-256 of the message with its line ends normalised: the same mail through CRLF and LF doors is the same."""
     if b"\r" in message:
-        message = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        message = message.replace(b"\r\n", b"\n")
+        if b"\r" in message:
+            message = message.replace(b"\r", b"\n")
     return hashlib.blake2b(message, digest_size=32).digest()
 
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 HEAD: Final = "0002"
 """The newest revision in `migrations/versions`. Kept here, and tested, because asking alembic costs a quarter of a second."""
 
+_VERSIONS: Final = (
+    "CREATE TABLE alembic_version "
+    "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+"""The table that alembic makes for itself."""
+
 _NEWER: Final = "Use the version of bounceproc that it was upgraded with, or a newer one."
 
 
@@ -83,7 +89,7 @@ def ensure(database: Database) -> None:
     if revision == HEAD:
         return
     if revision is None and database.is_sqlite:
-        _upgrade(database)
+        _make(database)
         return
     if revision is not None and revision not in known_revisions():
         raise _newer(database, revision)
@@ -157,6 +163,17 @@ def _version(connection: sa.Connection) -> str | None:
     with connection.begin_nested():  # in PostgreSQL a failed statement spoils its transaction
         version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return version
+
+
+def _make(database: Database) -> None:
+    """The tables in a new SQLite file, at once: the migrations come to the same, and loading alembic takes a third of a second."""
+    assert database.path is not None, "it is a file"
+    make_file(database.path)
+    with database.writing() as connection:
+        if _revision(connection) is None:  # nobody was faster
+            metadata.create_all(connection)
+            connection.exec_driver_sql(_VERSIONS)
+            connection.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (HEAD,))
 
 
 def _upgrade(database: Database) -> tuple[str | None, str]:

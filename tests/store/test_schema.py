@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -104,6 +105,38 @@ def test_an_empty_sqlite_file_is_filled(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     Store.open(f"sqlite:///{tmp_path / 'empty.db'}", pepper_file=tmp_path / "pepper").close()
     assert Schema(f"sqlite:///{tmp_path / 'empty.db'}").current() == HEAD
+
+
+def test_a_file_made_at_once_is_what_the_migrations_make(tmp_path: Path) -> None:
+    shapes = []
+    for name in ("made.db", "migrated.db"):
+        url = f"sqlite:///{tmp_path / name}"
+        if name == "made.db":
+            Store.open(url, pepper_file=tmp_path / "pepper").close()
+        else:
+            Schema(url).upgrade()
+        assert Schema(url).check() == []
+        database = Database(url)
+        with database.reading() as connection:
+            shapes.append(_shape(connection))
+        database.close()
+    assert shapes[0] == shapes[1]
+    assert len(shapes[0]) == 12
+
+
+def _shape(connection: sa.Connection) -> dict[str, object]:
+    """All that SQLite knows of each table: columns, keys, indexes with their conditions, whether ids are given anew."""
+    shape: dict[str, object] = {}
+    for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").all():
+        (made,) = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).one()
+        indexes = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? ORDER BY 1", (name,)
+        ).all()
+        columns = connection.exec_driver_sql(f"PRAGMA table_info('{name}')").all()
+        keys = connection.exec_driver_sql(f"PRAGMA foreign_key_list('{name}')").all()
+        names = sorted(re.findall(r"CONSTRAINT \"?(\w+)", made))
+        shape[name] = (columns, keys, indexes, names, "AUTOINCREMENT" in made)
+    return shape
 
 
 @pytest.mark.server
