@@ -58,6 +58,10 @@ class UnavailableError(BounceprocError):
     retry = True
 
 
+class FullError(UnavailableError):
+    """A server answers, and has no room for what was to be put there: whatever needs none goes on."""
+
+
 class TemporaryError(BounceprocError):
     """Somebody else holds what we need, or a part of the work has to be done again."""
 

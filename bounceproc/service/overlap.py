@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self, TypeGuard
 
-from bounceproc.errors import BounceprocError
+from bounceproc.errors import BounceprocError, FullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +39,7 @@ class Overlapped:
         self._hands = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox {source.name}")
         self._settling: deque[tuple[Future[None], list[str]]] = deque()
         self._announced = False
+        self._full: FullError | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +59,9 @@ class Overlapped:
         self._ledger.stranded(name, within)
         pending = self._ledger.unsettled(name, within)
         if pending:
-            self._hands.submit(self._source.settle, pending).result()
+            moved = self._hands.submit(self._source.settle, pending)
+            if not self._is_settled(moved):
+                return 0
             self._ledger.settled(name, [settlement.ref for settlement in pending])
         return len(pending)
 
@@ -107,7 +110,8 @@ class Overlapped:
             self._failed([message.ref for message in batch.messages], error)
             raise
         refs = [settlement.ref for settlement in result.settlements]
-        self._settling.append((self._hands.submit(self._source.settle, result.settlements), refs))
+        if self._full is None:
+            self._settling.append((self._hands.submit(self._source.settle, result.settlements), refs))
         self._announced = bool(batch.ahead)
         return result
 
@@ -117,19 +121,26 @@ class Overlapped:
         self._announced = False
 
     def _settled(self) -> list[str]:
-        """What was settled meanwhile and not recorded yet. A refusal ends the run."""
+        """What was settled meanwhile and not recorded yet."""
         refs: list[str] = []
         while self._settling and self._settling[0][0].done():
             moved, more = self._settling.popleft()
-            moved.result()
-            refs += more
+            refs += more if self._is_settled(moved) else []
         return refs
+
+    def _is_settled(self, moved: Future[None]) -> bool:
+        """Whether it worked. Where there is no room, reports are recorded all the same, and the end tells of it."""
+        try:
+            moved.result()
+        except FullError as error:
+            self._full = self._full or error
+            return False
+        return True
 
     def _finish(self) -> None:
         """Wait for the last moves, and record them."""
-        refs: list[str] = []
-        for moved, more in self._settling:
-            moved.result()
-            refs += more
+        refs = [ref for moved, more in self._settling if self._is_settled(moved) for ref in more]
         self._settling.clear()
         self._ledger.settled(self._source.name, refs)
+        if self._full is not None:
+            raise self._full

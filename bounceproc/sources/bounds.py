@@ -22,6 +22,8 @@ MAX_MESSAGE_BYTES: Final = 50 * 1024 * 1024
 """Octets of a message that is read whole: above what the large providers accept, so no report of this world is longer."""
 HEAD_BYTES: Final = 1024 * 1024
 """Octets that are read of a longer message in a mailbox. What a report says stands before the mail it returns."""
+PROOF_BYTES: Final = 4096
+"""Octets of another message that have to come through before one is blamed for the end of a conversation."""
 
 T = TypeVar("T")
 

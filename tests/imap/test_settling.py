@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bounceproc.errors import UnavailableError
+from bounceproc.errors import ConfigError, UnavailableError
 from bounceproc.ports import Outcome, Settlement
 from bounceproc.sources.imap import Disposal, ImapSource
 from bounceproc.sources.imap.wire import Wire
@@ -93,7 +93,7 @@ def test_without_move_and_uidplus_messages_stay_and_are_marked_as_read(bare_user
     settle(bare_user, settlements(bare_user, [1, 2]))
     settle(bare_user, settlements(bare_user, [1, 2]))  # again, as after a crash
     assert [(uid, flags) for uid, flags, _ in bare_user.messages()] == [(1, SEEN), (2, SEEN), (3, NONE)]
-    assert subjects(bare_user, "Processed") == []  # a copy beside the original would be one more each time
+    assert bare_user.folders() == ["INBOX"]  # a copy beside the original would be one more each time
 
 
 def test_without_uidplus_deleted_messages_keep_the_mark(bare_user: MailUser) -> None:
@@ -201,6 +201,19 @@ def test_a_full_account_keeps_what_is_due_and_says_what_to_do() -> None:
         settle(user, due)
         assert (subjects(user), subjects(user, "Processed")) == ([], [1, 2, 3, 4, 5])
         user.close()
+
+
+def test_the_folder_that_is_read_is_not_taken_for_settled_when_it_is_away(mail_user: MailUser) -> None:
+    mail_user.deliver(message(1), "Bounces")
+    due = settlements(mail_user, [1], folder="Bounces")
+    with mail_user.connected() as client:
+        client.rename_folder("Bounces", "Elsewhere")
+    with pytest.raises(ConfigError, match="has no folder 'Bounces'"):
+        settle(mail_user, due, folder="Bounces")
+    with mail_user.connected() as client:
+        client.rename_folder("Elsewhere", "Bounces")
+    settle(mail_user, due, folder="Bounces")
+    assert subjects(mail_user, "Processed") == [1]
 
 
 def test_a_dry_run_only_looks(mail_user: MailUser, caplog: pytest.LogCaptureFixture) -> None:

@@ -92,6 +92,26 @@ def test_a_message_that_ends_the_conversation_is_parked(
     check_the_end(house, mail_user, "ended the conversation")
 
 
+def test_a_line_that_breaks_whatever_is_read_condemns_no_mail(
+    house: House, mail_user: MailUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config.load(house.folder / "bounceproc.toml", environ={})
+    with monkeypatch.context() as broken:
+        fetch = Wire.fetch
+
+        def cut(wire: Wire, uids: Sequence[int], items: str) -> dict[int, dict[bytes, bytes | None]]:
+            if "BODY" in items:
+                mail_user.kick()
+            return fetch(wire, uids, items)
+
+        broken.setattr(Wire, "fetch", cut)
+        assert all(run_mailboxes(config, []).failures for _ in range(6))
+    assert {row["attempts"] for row in house.snapshot()["attempt"]} == {1, 2}
+    assert not run_mailboxes(config, []).failures
+    assert len(mail_user.uids("Processed")) == MESSAGES
+    assert mail_user.uids("INBOX") == house.snapshot()["attempt"] == []
+
+
 def test_a_server_that_is_away_is_no_messages_fault(
     house: House, mail_user: MailUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from imapclient.exceptions import IMAPClientError
 
-from bounceproc.errors import UnavailableError
+from bounceproc.errors import FullError
 from bounceproc.sources.imap.connection import response_code, was_refused
 from bounceproc.sources.imap.folders import ensure_folder, existing_uids
 from bounceproc.sources.imap.wire import mailbox_name
@@ -52,7 +52,7 @@ class Disposer:
             self._dispose(disposal, folder, uids)
         except IMAPClientError as error:
             if was_refused(error) and response_code(error) == "OVERQUOTA":
-                raise UnavailableError(
+                raise FullError(
                     f"the account is full: folder {disposal.folder!r} takes no more messages",
                     "Free space there or raise its quota. All is recorded; what is due is moved by the next run.",
                 ) from error
@@ -64,7 +64,10 @@ class Disposer:
             self._flag(numbers, "Seen")
         elif disposal.action is Action.DELETE:
             self._delete(numbers)
-        elif disposal.action is Action.MOVE and disposal.folder is not None:
+        elif not (self._can_move or self._can_expunge):
+            # A copy of what stays here would be made again whenever the folder is read from its beginning.
+            self._flag(numbers, "Seen")
+        elif disposal.folder is not None:
             target = self._target(disposal.folder)
             if not same_folder(target, folder):  # there already, under a name without the server's prefix
                 self._move(numbers, mailbox_name(target))
@@ -77,12 +80,9 @@ class Disposer:
     def _move(self, numbers: str, target: str) -> None:
         if self._can_move:
             self._wire.do(f"UID MOVE {numbers} {target}")  # RFC 6851
-        elif self._can_expunge:
+        else:
             self._wire.do(f"UID COPY {numbers} {target}")
             self._delete(numbers)
-        else:
-            # A copy of what stays here would be made again whenever the folder is read from its beginning.
-            self._flag(numbers, "Seen")
 
     def _delete(self, numbers: str) -> None:
         self._flag(numbers, "Deleted")

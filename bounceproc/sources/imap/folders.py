@@ -64,15 +64,16 @@ def select(client: IMAPClient, folder: str, *, readonly: bool) -> Selected | Non
     )
 
 
-def uids_above(client: IMAPClient, selected: Selected, uid: int) -> array[int]:
-    """The UIDs in the selected folder that are greater than `uid`, in ascending order."""
+def uids_above(client: IMAPClient, selected: Selected, uid: int, *, below: int = MAX_UID + 1) -> array[int]:
+    """The UIDs in the selected folder that are greater than `uid` (and less than `below`), in ascending order."""
     found: array[int] = array("L")
-    if selected.exists == 0 or uid + 1 >= selected.uidnext:
+    end = min(selected.uidnext, below)
+    if selected.exists == 0 or uid + 1 >= end:
         return found
     # A window holds at most as many messages as UIDs; where the whole folder fits, one window does.
     width = MAX_UID if selected.exists <= MAX_FOUND else MAX_FOUND
-    for first in range(uid + 1, selected.uidnext, width):
-        last = min(first + width, selected.uidnext) - 1
+    for first in range(uid + 1, end, width):
+        last = min(first + width, end) - 1
         # Servers swap the ends of a range that runs backwards and then give smaller UIDs, so each is looked at.
         found.extend(sorted(number for number in client.search(["UID", f"{first}:{last}"]) if first <= number <= last))
     return found

@@ -27,6 +27,10 @@ class Chunk:
     suspected: bool = False
     given_up: str | None = None
     """Why they are not read at all any more."""
+    attempts: int = 0
+    """That each of them had."""
+    last: bool = False
+    """Whether this is their last attempt."""
 
 
 class Plan:
@@ -59,7 +63,9 @@ class Plan:
                     if (other and other.attempts) != alike:
                         end = position
                         break
-            yield Chunk(start, end, suspected=first is not None, given_up=given_up)
+            times = first.attempts if first else 0
+            last = width == 1 and given_up is None and first is not None
+            yield Chunk(start, end, first is not None, given_up, times, last)
             start = end
 
     def batch(self, number: int, messages: tuple[RawMessage, ...], last: int, rest: Sequence[int] = ()) -> MessageBatch:
@@ -74,6 +80,11 @@ class Plan:
             alone=chunk.suspected or next_suspected,
             suspected=chunk.suspected,
         )
+
+    def less_suspected(self, chunk: Chunk) -> int | None:
+        """The UID of a new message that had fewer attempts than those of this chunk; None where there is none."""
+        others = (other.start for other in reversed(self.chunks) if other.attempts < chunk.attempts)
+        return next((self.uids[start] for start in others), None)
 
     def ahead(self, number: int, rest: Sequence[int] = ()) -> Flight:
         """What is read behind chunk `number` and the `rest` of it until the batch after that is recorded.

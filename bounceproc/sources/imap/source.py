@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Self
 
 from bounceproc.errors import UnavailableError
 from bounceproc.ports import Checkpoint, Flight, MessageBatch, RawMessage
-from bounceproc.sources.bounds import HEAD_BYTES, MAX_ATTEMPTS, MAX_BATCH_BYTES, bounded
+from bounceproc.sources.bounds import HEAD_BYTES, MAX_ATTEMPTS, MAX_BATCH_BYTES, PROOF_BYTES, bounded
 from bounceproc.sources.imap.connection import close_connection, conversation, open_connection
 from bounceproc.sources.imap.disposing import Disposer
-from bounceproc.sources.imap.fetching import fetch_messages, list_messages
+from bounceproc.sources.imap.fetching import fetch_bodies, fetch_messages, list_messages
 from bounceproc.sources.imap.folders import Selected, enable_extensions, missing_folder, select, uids_above
 from bounceproc.sources.imap.place import Place
 from bounceproc.sources.imap.plan import Plan
 from bounceproc.sources.imap.wire import Wire
-from bounceproc.sources.mailbox import Action
+from bounceproc.sources.mailbox import Action, same_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -175,11 +175,22 @@ class ImapSource:
             rest = [message.uid for later in groups[place:] for message in later]
             with conversation(self._mailbox):
                 self._reopen(selected)
+                if chunk.last:
+                    self._prove(plan, chunk)
                 self._reading = plan.flight([message.uid for message in group])
                 messages = self._fetch(selected, group)
                 self._reading = None
             if messages:
                 yield plan.batch(number, messages, group[-1].uid, rest)
+
+    def _prove(self, plan: Plan, chunk: Chunk) -> None:
+        """Have some other message's beginning come through: where the line breaks anyway, no message is to blame."""
+        other = plan.less_suspected(chunk)
+        if other is None:
+            older = uids_above(self._client, plan.selected, 0, below=plan.uids[0])
+            other = older[-1] if older else None
+        if other is not None:
+            fetch_bodies(self._own_wire, [other], PROOF_BYTES)
 
     def _last_uid(self, selected: Selected) -> int:
         before = self._checkpoint
@@ -203,10 +214,12 @@ class ImapSource:
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Move, flag or delete messages in bulk, as the mailbox's `on_...` say.
 
-        What is no longer there is settled: a message that is gone, a folder that is gone, or one that was made anew
-        and has another UIDVALIDITY.
+        What is no longer there is settled: a message that is gone, the folder of an earlier configuration that is gone, or
+        one that was made anew and has another UIDVALIDITY.
 
         Raises:
+            ConfigError: the folder does not exist any more; the settlements stay due.
+            FullError: there is no room where messages are to be moved; what was not moved stays due.
             UnavailableError: the server does not answer, or refuses; the settlements stay due.
             AccessError: we may not change the folder.
 
@@ -216,6 +229,8 @@ class ImapSource:
         for (folder, uidvalidity), due in self._due(settlements).items():
             with conversation(self._mailbox):
                 selected = self._open(folder, readonly=False)
+                if selected is None and same_folder(folder, self._mailbox.folder):
+                    raise missing_folder(self._client, self._mailbox)  # renamed, or not mounted: its mail is not gone
                 if selected is None or selected.uidvalidity != uidvalidity:
                     continue
                 if self._disposer is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bounceproc.errors import TemporaryError, UnavailableError
+from bounceproc.errors import FullError, TemporaryError, UnavailableError
 from bounceproc.ports import Attempt, Flight, MessageBatch, Outcome, Settlement
 from bounceproc.service.run import Summary, run_once
 from tests.unit.fakes import FakeFolder, FakeLedger, batch_of
@@ -114,6 +114,18 @@ def test_a_refused_move_ends_the_run_and_stays_due() -> None:
         run(source, FakeLedger(log))
     assert not [line for line in log if line.startswith("settled")]
     assert 1 <= log.count("commit") <= 5
+
+
+def test_where_no_room_is_left_reports_are_recorded_all_the_same_and_the_end_tells() -> None:
+    log: list[str] = []
+    ledger = FakeLedger(log, pending=[Settlement("m9", Outcome.REPORT)])
+    source = FakeFolder(mail(5), log, fail_settling=FullError("the account is full"))
+    summary = Summary("fake")
+    with pytest.raises(FullError):
+        run_once(source, ledger, pipeline_on(ledger), summary)
+    assert (summary.messages, summary.resumed) == (5, 0)
+    assert log.count("commit") == 5
+    assert not [line for line in log if line.startswith("settled")]
 
 
 def test_a_run_ends_after_the_batch_when_asked_to() -> None:

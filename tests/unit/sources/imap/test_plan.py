@@ -69,6 +69,16 @@ def test_the_rest_of_a_divided_suspected_portion_is_ahead_alone() -> None:
     assert made.ahead(0, [6, 7]).refs == ("INBOX;UIDVALIDITY=7/;UID=6", "INBOX;UIDVALIDITY=7/;UID=7")
 
 
+def test_the_last_attempt_is_proved_with_a_message_that_had_fewer() -> None:
+    made = plan(30, dict.fromkeys(range(1, 6), 2) | {6: 1})
+    (*_, chunk) = [chunk for chunk in made.chunks if chunk.last]
+    assert made.uids[chunk.start] == 5
+    assert made.less_suspected(chunk) == 27
+    alone = plan(3, dict.fromkeys(range(1, 4), 2))
+    assert [chunk.last for chunk in alone.chunks] == [True, True, True]
+    assert alone.less_suspected(alone.chunks[0]) is None
+
+
 def test_attempts_of_another_uidvalidity_are_no_matter() -> None:
     other = {"INBOX;UIDVALIDITY=6/;UID=1": Attempt(3, "gone"), "Junk;UIDVALIDITY=7/;UID=1": Attempt(3, "gone")}
     assert [chunk.suspected for chunk in Plan(SELECTED, array("L", [1, 2]), other, 10, 3).chunks] == [False]
