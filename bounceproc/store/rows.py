@@ -54,6 +54,8 @@ def clean(text: str | None, limit: int = TEXT_LIMIT) -> str | None:
 
 def place(name: str) -> str:
     """A source's reference or name, as it is stored: two different ones stay different, and ordinary ones stay as they are."""
+    if len(name) <= PLACE_LIMIT and name.isascii() and "\0" not in name:
+        return name  # nearly all of them
     octets = name.replace("\0", "\\x00").encode(errors="backslashreplace")
     if len(octets) > PLACE_LIMIT:
         octets = octets[: PLACE_LIMIT // 2] + hashlib.blake2b(octets, digest_size=16).hexdigest().encode()

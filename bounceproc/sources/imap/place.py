@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -24,12 +25,22 @@ class Place:
     def parse(cls, text: str) -> Place | None:
         """Read what `str()` printed; None for any other text."""
         found = _PLACE.fullmatch(text)
-        return cls(unquote(found[1]), int(found[2]), int(found[3])) if found else None
+        return cls(_unquoted(found[1]), int(found[2]), int(found[3])) if found else None
 
     @staticmethod
     def within(folder: str) -> str:
         """What all places in a folder begin with, and those in no other folder."""
-        return f"{quote(folder, safe=_BCHAR)};"
+        return f"{_quoted(folder)};"
 
     def __str__(self) -> str:
-        return f"{quote(self.folder, safe=_BCHAR)};UIDVALIDITY={self.uidvalidity}/;UID={self.uid}"
+        return f"{_quoted(self.folder)};UIDVALIDITY={self.uidvalidity}/;UID={self.uid}"
+
+
+@lru_cache(maxsize=64)
+def _quoted(folder: str) -> str:
+    return quote(folder, safe=_BCHAR)
+
+
+@lru_cache(maxsize=64)
+def _unquoted(folder: str) -> str:
+    return unquote(folder)
