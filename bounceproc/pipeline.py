@@ -161,14 +161,20 @@ def raw_digest(message: bytes) -> bytes:
     return hashlib.blake2b(message, digest_size=32).digest()
 
 
-def read(raw: RawMessage, classifier: Classifier, now: datetime, copy: bytes | None = None) -> Reading:
+def _digest(raw: RawMessage) -> bytes:
+    return raw_digest(raw.data if raw.data or raw.error is None else raw.ref.encode())
+
+
+def read(
+    raw: RawMessage, classifier: Classifier, now: datetime, copy: bytes | None = None, digest: bytes | None = None
+) -> Reading:
     """One message as the ledger records it."""
     received_at = raw.received_at or now
     meaning = interpret_raw(raw, classifier)
     report = meaning.report
     return Reading(
         ref=raw.ref,
-        digest=raw_digest(raw.data if raw.data or raw.error is None else raw.ref.encode()),
+        digest=_digest(raw) if digest is None else digest,
         received_at=received_at,
         outcome=OUTCOMES[meaning.kind],
         kind=meaning.kind,
@@ -198,16 +204,20 @@ class Pipeline:
         now = self._clock()
         return _result(tuple(read(raw, self._classifier, now) for raw in batch.messages))
 
+    def prepared(self, batch: MessageBatch) -> MessageBatch:
+        """The batch with all that other threads need not wait for: compressing and hashing stand in nobody's way."""
+        digests = tuple(map(_digest, batch.messages))
+        return replace(batch, copies=self._ledger.pack(batch.messages), digests=digests)
+
     def process(self, source: str, batch: MessageBatch, settled: Sequence[str] = ()) -> BatchResult:
         """Record a batch and what follows from it. When this returns it is committed, and the source may be touched.
 
         `settled` are messages of earlier batches that the source settled meanwhile.
         """
         now = self._clock()
-        copies = batch.copies or (None,) * len(batch.messages)
-        readings = tuple(
-            read(raw, self._classifier, now, copy) for raw, copy in zip(batch.messages, copies, strict=True)
-        )
+        nothing = (None,) * len(batch.messages)
+        given = zip(batch.messages, batch.copies or nothing, batch.digests or nothing, strict=True)
+        readings = tuple(read(raw, self._classifier, now, copy, digest) for raw, copy, digest in given)
         return self.record(source, readings, batch, settled)
 
     def record(

@@ -107,6 +107,8 @@ class MessageBatch:
     """Its messages had attempts, which are forgotten with its record."""
     copies: tuple[bytes | None, ...] = ()
     """The messages as the ledger keeps them, where that was made ready in time."""
+    digests: tuple[bytes, ...] = ()
+    """Their raw digests, likewise."""
 
 
 class Source(Protocol):

@@ -6,7 +6,6 @@ import gc
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self, TypeGuard
 
 from bounceproc.errors import BounceprocError, FullError
@@ -89,9 +88,9 @@ class Overlapped:
         self._finish()
 
     def _next(self, batches: Iterator[MessageBatch]) -> MessageBatch | None:
-        """The next batch, with the copies to keep of its messages: the recorder's thread has more to do than this one."""
+        """The next batch, made ready as far as that goes here: the recorder's thread has more to do than this one."""
         batch = next(batches, None)
-        return batch and replace(batch, copies=self._ledger.pack(batch.messages))
+        return self._pipeline.prepared(batch) if batch is not None else None
 
     def _taken(self, reading: Future[MessageBatch | None]) -> MessageBatch | None:
         """The next batch. What was being read when the server broke off, or the reader itself, had its attempt."""
