@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -67,8 +66,6 @@ class Overlapped:
 
     def read(self, done: Callable[[BatchResult, int | None], bool]) -> None:
         """Read the folder to its end, or until `done` says that this is enough."""
-        # What is loaded by now stays, and a twentieth of the time would go into looking it through for garbage.
-        gc.freeze()
         name, within = self._source.name, self._source.within
         checkpoint = self._ledger.checkpoint(name, self._source.folder)
         attempts = self._ledger.attempts(name, within)
