@@ -23,24 +23,35 @@ setup(name="bounceproc", packages=[], ext_modules=mypycify({arguments!r}, opt_le
 
 
 class NativeHook(BuildHookInterface[Any]):
-    """Compiles in a temporary folder and puts the extension modules beside their sources."""
+    """Compiles in a temporary folder. An editable install gets the extension modules beside their sources, a wheel inside."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - as hatchling calls it
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and name the results; called before a wheel, an editable one too, is put together."""
         if self.target_name != "wheel" or os.environ.get(VARIABLE):
             return
-        root = Path(self.root)
-        with tempfile.TemporaryDirectory(prefix="bounceproc-") as folder:
-            made = _compiled(root, Path(folder))
-            for built in made:
-                place = root / built.relative_to(folder)
-                shutil.copyfile(built, place)
-                build_data["artifacts"].append(f"/{built.relative_to(folder)}")
-                if len(built.relative_to(folder).parts) == 1:
-                    build_data["force_include"][str(place)] = place.name
+        self._folder = tempfile.TemporaryDirectory(prefix="bounceproc-")
+        made = _compiled(Path(self.root), Path(self._folder.name))
+        for built in made:
+            name = built.relative_to(self._folder.name)
+            if version == "editable":
+                _replace(built, Path(self.root) / name)
+            else:
+                build_data["force_include"][str(built)] = name.as_posix()
         if made:
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - as hatchling calls it
+        """Clear up; called when the wheel is there."""
+        if hasattr(self, "_folder"):
+            self._folder.cleanup()
+
+
+def _replace(built: Path, place: Path) -> None:
+    """Put a module in its place as a new file: to write into the old one would pull it away under whoever runs it."""
+    fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
+    shutil.copyfile(built, fresh)
+    fresh.replace(place)
 
 
 def _compiled(root: Path, folder: Path) -> list[Path]:

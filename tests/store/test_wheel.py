@@ -26,10 +26,21 @@ Store.open(subject.url, pepper_file=Path(folder, "pepper")).close()
 """
 
 
+def modules_of_the_checkout() -> set[tuple[str, int, int]]:
+    """The compiled modules beside the sources, each with its inode and the time of its last change."""
+    return {
+        (path.name, path.stat().st_ino, path.stat().st_mtime_ns)
+        for pattern in ("*.so", "bounceproc/**/*.so")
+        for path in ROOT.glob(pattern)
+    }
+
+
 def test_an_installed_wheel_upgrades_an_empty_database_without_drift(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="hatchling is not installed (extra test)")
+    running = modules_of_the_checkout()
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    assert modules_of_the_checkout() == running, "this very process may have them loaded"
     (wheel,) = tmp_path.glob("*.whl")
     site = tmp_path / "site % packages"
     with zipfile.ZipFile(wheel) as content:
