@@ -112,7 +112,7 @@ class WatchedSource(Source, Protocol):
 
         """
 
-    def facts(self) -> Mapping[str, object]:
+    def facts(self) -> Mapping[str, int | str]:
         """What there was at the last look, for the line that says why nothing was new: messages, cursor, UIDVALIDITY."""
 
 

@@ -137,6 +137,9 @@ def _by_hand(tree: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
         yield from _two_twins((name,), tree[name])
     for index, mailbox in _tables(tree["mailbox"]):
         yield from _two_twins(("mailbox", index), mailbox)
+        first = mailbox["folders"][:1] if isinstance(mailbox.get("folders"), list) else []
+        if first and "folder" in mailbox and first != [mailbox["folder"]]:
+            yield ("mailbox", index, "folders"), "stands beside folder", "Keep one of them."
         if mailbox.get("auth", "password") == "password" and not any(
             key in mailbox for key in ("password", "password_file", "password_env")
         ):

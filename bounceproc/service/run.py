@@ -74,12 +74,13 @@ def run_once(
     *,
     dry_run: bool = False,
     on_batch: Callable[[BatchResult, int, int | None], None] = lambda _result, _done, _total: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Read a source to its end: record, commit, and only then settle, batch by batch.
 
     A run that was killed between a commit and its settling is made good first. What was done is counted in `summary`, up to
-    the moment of an error. `on_batch` gets each batch's result, the
-    number of messages done and, where the source knows it, how many there are.
+    the moment of an error. `on_batch` gets each batch's result, the number of messages done and, where the source knows it,
+    how many there are. Once `stop` says so, the run ends after the batch.
 
     Raises:
         UnavailableError: the source or the database is gone; what was committed stays committed, and is settled next time.
@@ -99,3 +100,5 @@ def run_once(
             source.settle(result.settlements)
             ledger.settled(source.name, [settlement.ref for settlement in result.settlements])
         on_batch(result, summary.messages, batch.total)
+        if stop():
+            return
