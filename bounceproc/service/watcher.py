@@ -96,7 +96,7 @@ class Watcher:
     @property
     def has_ended(self) -> bool:
         """Whether its thread is done."""
-        return not self._thread.is_alive()
+        return self.state is State.ENDED
 
     def is_stuck(self, now: float) -> bool:
         """Whether it gave no sign of life for longer than any of its work takes."""
@@ -105,17 +105,22 @@ class Watcher:
     # ---- in the thread -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._stopped():
-            try:
-                self._session()
-            except (AccessError, ConfigError) as error:
-                self._refused(error)
-            except BounceprocError as error:
-                self._lost(error, error.what)
-            except Exception as error:  # noqa: BLE001 - no mistake of ours, or of a library's, ends the watch
-                self._lost(error, f"{type(error).__name__}: {error}", unforeseen=True)
-        self._enter(State.ENDED)
-        self._log.tell(logging.INFO, "ended")
+        try:
+            while not self._stopped():
+                self._attempt()
+        finally:
+            self._log.tell(logging.INFO, "ended")
+            self._enter(State.ENDED)
+
+    def _attempt(self) -> None:
+        try:
+            self._session()
+        except (AccessError, ConfigError) as error:
+            self._refused(error)
+        except BounceprocError as error:
+            self._lost(error, error.what)
+        except Exception as error:  # noqa: BLE001 - no mistake of ours, or of a library's, ends the watch
+            self._lost(error, f"{type(error).__name__}: {error}", unforeseen=True)
 
     def _session(self) -> None:
         """One connection, from its beginning to its end."""
