@@ -497,11 +497,13 @@ def watch_mailboxes(load: Callable[[], Config], names: Sequence[str]) -> int:
 
 def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
     """All that a configuration asks for, checked and opened."""
+    from bounceproc.service.logs import tell
     from bounceproc.service.supervisor import Plan
 
     log_as(config)
     chosen = _chosen(config, names)
-    config.verify_secrets()
+    for warning in (*config.warnings, *not_served(config), *config.verify_secrets()):
+        tell(logging.WARNING, warning)
     mailboxes = [_mailbox(section, folder) for section in chosen for folder in section.all_folders]
     with ExitStack() as held:
         store = held.enter_context(open_store(config))

@@ -81,9 +81,13 @@ def choose(config: ConfigOption = None, database: DatabaseOption = None) -> None
 
 
 def configuration(
-    config: Path | None, database: str | None = None, overrides: Mapping[str, Any] | None = None
+    config: Path | None,
+    database: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    quiet: bool = False,
 ) -> Config:
-    """The configuration in force; warnings go to standard error."""
+    """The configuration in force; warnings go to standard error, unless the caller has a log for them."""
     from bounceproc.bootstrap import not_served
     from bounceproc.cli.output import say
     from bounceproc.config import Config
@@ -93,7 +97,7 @@ def configuration(
         raise typer.BadParameter("it is empty: an unset variable would mean another database", param_hint="--database")
     given = {"database": {"url": url}} if url else {}
     loaded = Config.load(config or _Chosen.config, overrides={**(overrides or {}), **given})
-    for warning in (*loaded.warnings, *not_served(loaded)):
+    for warning in () if quiet else (*loaded.warnings, *not_served(loaded)):
         say(f"warning: {warning}")
     return loaded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,7 +50,8 @@ def poll(
     if watch:
         if once or dry_run:
             raise typer.BadParameter(f"it does not go with {'--once' if once else '--dry-run'}", param_hint="--watch")
-        raise typer.Exit(bootstrap.watch_mailboxes(lambda: configuration(config, database, log), mailbox or []))
+        load = partial(configuration, config, database, log, quiet=True)
+        raise typer.Exit(bootstrap.watch_mailboxes(load, mailbox or []))
     loaded = configuration(config, database, log)
     # Its summaries say what there is to say: lines of the log only for whoever asks for them.
     bootstrap.log_as(loaded, None if log_level or log_format else "error")

@@ -69,7 +69,7 @@ def _explained(detail: ErrorDetails) -> tuple[str, str]:
         return wrong.what, wrong.advice
     if kind == "extra_forbidden":
         return f"is no {_noun(value)} that this version knows", _hint(path)
-    if kind == "tuple_type" and path[0] in LISTS:
+    if kind == "tuple_type" and len(path) == 1 and path[0] in LISTS:
         return f"is a list of tables, not {_type(value)}", f"Write [[{path[0]}]] with double brackets."
     if kind == "enum" and not isinstance(value, str):
         kind = "string_type"

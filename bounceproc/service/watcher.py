@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bounceproc.pipeline import BatchResult
     from bounceproc.ports import WatchedSource
 
-LEASE_PAUSE: Final = 5.0
+LEASE_PAUSE: Final = 2.0
 """Seconds between two questions for a folder that another process reads."""
 REFUSED_PAUSE: Final = 3600.0
 """Seconds until a mailbox that refused us, or whose settings cannot serve, is tried once more. Faster tries lock accounts."""
