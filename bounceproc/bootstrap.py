@@ -125,6 +125,8 @@ def not_served(config: Config) -> tuple[str, ...]:
         notes.append("lookup.extension: extensions are not taken off yet; ask for the address without one as well")
     if (config.retention.raw, config.retention.events) != (30, 730):
         notes.append("retention: nothing is purged yet")
+    if config.poll.attempts != 3:
+        notes.append("poll.attempts: attempts are not counted yet")
     notes += [
         f"mailbox {section.name}: auth = {section.auth.value} cannot be used yet"
         for section in config.mailbox
