@@ -81,7 +81,8 @@ def _advisory_lock(
         try:
             yield still_held
         finally:
-            connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
+            if not connection.invalidated:  # a session that ended took its locks along
+                connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
 
 
 def _held(source: str, folder: str) -> TemporaryError:
