@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_folders_and_mailboxes_are_read_side_by_side_and_counted_by_mailbox(
     other, third = dovecot.new_user(), dovecot.new_user()
     for number in range(12):
         (mail_user if number < 8 else other).deliver(report(number), "Junk" if number % 2 else "INBOX")
-    both = {"folders": ["INBOX", "Junk"], "batch_size": 1}
+    both: dict[str, Any] = {"folders": ["INBOX", "Junk"], "batch_size": 1}
     text = table(mail_user, **both) + table(third, "wrong", password="not this one") + table(other, "other", **both)
     house = house_with(tmp_path, text)
 
