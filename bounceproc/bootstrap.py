@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import RawMessage
+    from bounceproc.ports import RawMessage, WatchedSource
     from bounceproc.service.run import Summary
+    from bounceproc.service.supervisor import Plan
+    from bounceproc.service.watcher import Job
+    from bounceproc.sources.imap.watching import WatchedFolder
     from bounceproc.sources.mailbox import Mailbox
     from bounceproc.store.schema import Schema
     from bounceproc.store.store import Store
@@ -250,6 +253,8 @@ class Runs:
 
     summaries: list[Summary] = field(default_factory=list)
     failures: list[tuple[str, BounceprocError]] = field(default_factory=list)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
+    """Why nothing was new, by mailbox: a line for each of its folders."""
 
     @property
     def exit_code(self) -> int:
@@ -419,9 +424,14 @@ def _listen(text: str) -> Endpoint:
 
 
 def run_mailboxes(
-    config: Config, names: Sequence[str], *, dry_run: bool = False, on_batch: OnBatch | None = None
+    config: Config,
+    names: Sequence[str],
+    *,
+    dry_run: bool = False,
+    on_batch: OnBatch | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Runs:
-    """Poll mailboxes to their end, one after the other; one that fails never stops the others.
+    """Poll mailboxes to their end, all folders side by side; one that fails never stops the others.
 
     Raises:
         ConfigError: no mailbox is configured.
@@ -429,35 +439,102 @@ def run_mailboxes(
         BounceprocError: the database cannot be used at all.
 
     """
-    from bounceproc.service.run import Summary
+    from bounceproc.service.once import Once, merged
 
-    runs = Runs()
     chosen = _chosen(config, names)
     with open_store(config, dry_run=dry_run) as store:
-        pipeline = _pipeline(config, store)
-        for section in chosen:
-            summary = Summary(section.name)
-            runs.summaries.append(summary)
-            try:
-                _run_mailbox(section, store, pipeline, summary, dry_run=dry_run, on_batch=on_batch or _ignore)
-            except BounceprocError as error:
-                runs.failures.append((section.name, error))
+        once = Once(_pipeline(config, store), store.ledger, dry_run=dry_run, on_batch=on_batch or _ignore, stop=stop)
+        opened = {
+            (section.name, folder): partial(_opened, config, section, folder, store, dry_run=dry_run)
+            for section in chosen
+            for folder in section.all_folders
+        }
+        results = once.run(opened)
+    runs = Runs()
+    for section in chosen:
+        mine = [result for (name, _), result in results.items() if name == section.name]
+        runs.summaries.append(merged(section.name, [result.summary for result in mine]))
+        runs.failures += [(section.name, result.error) for result in mine if result.error is not None][:1]
+        runs.reasons[section.name] = [f"{result.folder}: {result.why}" for result in mine if result.why]
     return runs
 
 
-def _run_mailbox(
-    section: MailboxSection, store: Store, pipeline: Pipeline, summary: Summary, *, dry_run: bool, on_batch: OnBatch
-) -> None:
-    from bounceproc.service.run import run_once
-    from bounceproc.sources.imap import ImapSource
+@contextmanager
+def _opened(
+    config: Config, section: MailboxSection, folder: str, store: Store, *, dry_run: bool
+) -> Iterator[WatchedSource]:
+    """A folder that is ours alone, and connected."""
+    mailbox = _mailbox(section, folder)
+    with (
+        nullcontext() if dry_run else store.lease(mailbox.name, folder),
+        _source(config, mailbox, store, dry_run=dry_run) as source,
+    ):
+        yield source
 
-    mailbox = _mailbox(section)
+
+def _source(config: Config, mailbox: Mailbox, store: Store, *, dry_run: bool = False) -> WatchedFolder:
+    from bounceproc.sources.imap.watching import WatchedFolder
+
+    checkpoint = store.ledger.checkpoint(mailbox.name, mailbox.folder)
+    poll = config.poll
+    return WatchedFolder(mailbox, checkpoint, recheck=poll.recheck, dry_run=dry_run, attempts=poll.attempts)
+
+
+def watch_mailboxes(load: Callable[[], Config], names: Sequence[str]) -> int:
+    """Watch mailboxes until a signal ends it; returns the exit code. `load` reads the configuration, at each SIGHUP anew.
+
+    Raises:
+        BounceprocError: the first configuration cannot serve, or the database refuses it.
+
+    """
+    from contextlib import closing
+
+    from bounceproc.service.notify import Notifier
+    from bounceproc.service.supervisor import supervise
+
+    with closing(Notifier()) as notifier:
+        return supervise(lambda: _watch_plan(load(), names), notifier)
+
+
+def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
+    """All that a configuration asks for, checked and opened."""
+    from bounceproc.service.logs import tell
+    from bounceproc.service.supervisor import Plan
+
+    log_as(config)
+    chosen = _chosen(config, names)
+    for warning in (*config.warnings, *not_served(config), *config.verify_secrets()):
+        tell(logging.WARNING, warning)
+    mailboxes = [_mailbox(section, folder) for section in chosen for folder in section.all_folders]
     with ExitStack() as held:
-        if not dry_run:
-            held.enter_context(store.lease(mailbox.name, mailbox.folder))
-        checkpoint = store.ledger.checkpoint(mailbox.name, mailbox.folder)
-        source = held.enter_context(ImapSource(mailbox, checkpoint, dry_run=dry_run))
-        run_once(source, store.ledger, pipeline, summary, dry_run=dry_run, on_batch=on_batch)
+        store = held.enter_context(open_store(config))
+        pipeline = _pipeline(config, store)
+        jobs = tuple(_job(config, mailbox, store, pipeline) for mailbox in mailboxes)
+        return Plan(jobs, held.pop_all().close)
+
+
+def _job(config: Config, mailbox: Mailbox, store: Store, pipeline: Pipeline) -> Job:
+    from bounceproc.service.run import run_once
+    from bounceproc.service.watcher import Job
+
+    def round_(source: WatchedSource, summary: Summary, **options: Any) -> None:
+        run_once(source, store.ledger, pipeline, summary, **options)
+
+    return Job(
+        mailbox=mailbox.name,
+        folder=mailbox.folder,
+        lease=partial(store.lease, mailbox.name, mailbox.folder, wait=0.0),
+        source=partial(_source, config, mailbox, store),
+        round_=round_,
+        interval=config.poll.interval,
+    )
+
+
+def log_as(config: Config, level: str | None = None) -> None:
+    """Write the log as the configuration says, and none of its secrets."""
+    from bounceproc.service import logs
+
+    logs.set_up(form=config.log.format.value, level=level or config.log.level.value, secrets=config.secret_texts())
 
 
 def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
@@ -473,7 +550,7 @@ def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
     return [known[name] for name in names] if names else list(config.mailbox)
 
 
-def _mailbox(section: MailboxSection) -> Mailbox:
+def _mailbox(section: MailboxSection, folder: str) -> Mailbox:
     from bounceproc.sources.mailbox import Mailbox
 
     if section.auth.value != "password":
@@ -487,7 +564,7 @@ def _mailbox(section: MailboxSection) -> Mailbox:
         security=section.security,
         user=section.user,
         password=section.secret.read(),
-        folder=section.folder,
+        folder=folder,
         batch_size=section.batch_size,
         max_message_mb=section.max_message_mb,
         ca_file=str(section.ca_file) if section.ca_file else None,

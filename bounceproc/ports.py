@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from bounceproc.event import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -166,6 +166,24 @@ class FolderSource(Source, Protocol):
 
     def interrupt(self) -> None:
         """Break off whatever the source's thread is waiting for."""
+
+
+class WatchedSource(Source, Protocol):
+    """A source that can be read again and again, and knows how to wait for new mail in between."""
+
+    def wait(self, timeout: float, stopped: Callable[[], bool]) -> None:
+        """Return when there may be something new, soon after `stopped()` is true, and otherwise after some `timeout` seconds.
+
+        A source whose server tells it of new mail may wait longer than that. `stopped` is asked at least once a second: each
+        time it is, whoever looks after the source knows that it is alive.
+
+        Raises:
+            UnavailableError, AccessError: see `batches`.
+
+        """
+
+    def facts(self) -> Mapping[str, int | str]:
+        """What there was at the last look, for the line that says why nothing was new: messages, cursor, UIDVALIDITY."""
 
 
 # ---- the ledger ------------------------------------------------------------------------------------------------------

@@ -34,11 +34,12 @@ def add_commands() -> None:
         lmtp,
         poll,
         rules,
+        service,
         status,
         suppress,
     )
 
     for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export):
         module.add_to(app)
-    for module in (suppress, rules, db, config):
+    for module in (suppress, rules, db, config, service):
         app.add_typer(module.app)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bounceproc.config import Config
 
@@ -36,6 +36,18 @@ RulesOption = Annotated[
     typer.Option(
         "--rules", metavar="FILE", help="A rule file of your own, asked before the configured and the built-in ones."
     ),
+]
+
+
+LogFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format", metavar="FORM", help="Log lines on standard error: text or json. Default: [log] format."
+    ),
+]
+LogLevelOption = Annotated[
+    str | None,
+    typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error. Default: [log] level."),
 ]
 
 
@@ -68,8 +80,14 @@ def choose(config: ConfigOption = None, database: DatabaseOption = None) -> None
     _Chosen.database = database
 
 
-def configuration(config: Path | None, database: str | None = None) -> Config:
-    """The configuration in force; warnings go to standard error."""
+def configuration(
+    config: Path | None,
+    database: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    quiet: bool = False,
+) -> Config:
+    """The configuration in force; warnings go to standard error, unless the caller has a log for them."""
     from bounceproc.bootstrap import not_served
     from bounceproc.cli.output import say
     from bounceproc.config import Config
@@ -77,8 +95,9 @@ def configuration(config: Path | None, database: str | None = None) -> Config:
     url = database if database is not None else _Chosen.database
     if url is not None and not url.strip():
         raise typer.BadParameter("it is empty: an unset variable would mean another database", param_hint="--database")
-    loaded = Config.load(config or _Chosen.config, overrides={"database": {"url": url}} if url else {})
-    for warning in (*loaded.warnings, *not_served(loaded)):
+    given = {"database": {"url": url}} if url else {}
+    loaded = Config.load(config or _Chosen.config, overrides={**(overrides or {}), **given})
+    for warning in () if quiet else (*loaded.warnings, *not_served(loaded)):
         say(f"warning: {warning}")
     return loaded
 

@@ -10,7 +10,7 @@ from bounceproc.cli.output import harmless, out, say
 from bounceproc.event import EventType, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bounceproc.service.run import Summary
 
@@ -19,8 +19,17 @@ DryRunOption = Annotated[
 ]
 
 
-def show_summaries(summaries: Sequence[Summary], *, dry_run: bool = False, failed: Collection[str] = ()) -> None:
-    """A few lines a source, then what could not be read. Of one that `failed`, only what was done."""
+def show_summaries(
+    summaries: Sequence[Summary],
+    *,
+    dry_run: bool = False,
+    failed: Collection[str] = (),
+    reasons: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """A few lines a source, then what could not be read. Of one that `failed`, only what was done.
+
+    `reasons` say of a source why nothing in it was new.
+    """
     console = out()
     for summary in summaries:
         if summary.source in failed and not summary.messages:
@@ -30,6 +39,8 @@ def show_summaries(summaries: Sequence[Summary], *, dry_run: bool = False, faile
             if line:
                 console.print(f"  {line}")
         _remarks(summary, dry_run=dry_run, failed=summary.source in failed)
+        for reason in (reasons or {}).get(summary.source, ()) if not summary.messages else ():
+            say(f"{summary.source}: {reason}")
 
 
 def _headline(summary: Summary) -> str:

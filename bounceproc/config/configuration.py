@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
         Database,
         Identity,
         Lmtp,
+        Log,
         Lookup,
         Mailbox,
         Policy,
+        Poll,
         Privacy,
         Retention,
         Serve,
@@ -38,6 +42,7 @@ HIDDEN: Final = "***"
 """What stands in place of a secret."""
 
 _URL: Final = "database.url"
+_PASSWORD_VALUE: Final = re.compile(r"[?&](?:ssl)?password=([^&]*)", re.IGNORECASE)
 _PASSWORD_IN_QUERY: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 
@@ -49,6 +54,8 @@ class Config:
     privacy: Privacy
     retention: Retention
     mailbox: tuple[Mailbox, ...]
+    poll: Poll
+    log: Log
     identity: Identity
     stream: tuple[Stream, ...]
     classify: Classify
@@ -129,6 +136,16 @@ class Config:
             raise ConfigError(f"{self.source or 'the configuration'} cannot be used for {count}", "", tuple(problems))
         return tuple(self._exposed())
 
+    def secret_texts(self) -> tuple[str, ...]:
+        """Every secret that can be read, for whoever has to keep them out of something."""
+        found: list[str] = []
+        for secret in self._secrets():
+            with suppress(ConfigError):
+                found.append(secret.read())
+        with suppress(ConfigError):
+            found += _passwords(self.database_url())
+        return tuple(found)
+
     def redacted(self) -> dict[str, Any]:
         """The values in force as plain ones, nested like the file; secrets are `***` and what is not set is left out."""
         tables: dict[str, Any] = {name: _plain(getattr(self, name)) for name in Document.model_fields}
@@ -178,6 +195,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN
     return value if isinstance(value, bool | int) else str(value)
+
+
+def _passwords(url: str) -> list[str]:
+    """The passwords in the address of a database, as they stand there and as they are meant."""
+    credentials, _, place = url.partition("://")[2].rpartition("@")
+    found = [credentials.partition(":")[2], *(each[1] for each in _PASSWORD_VALUE.finditer(place))]
+    return [form for each in found if each for form in (each, unquote(each))]
 
 
 def hidden_url(url: str) -> str:

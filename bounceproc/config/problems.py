@@ -69,7 +69,7 @@ def _explained(detail: ErrorDetails) -> tuple[str, str]:
         return wrong.what, wrong.advice
     if kind == "extra_forbidden":
         return f"is no {_noun(value)} that this version knows", _hint(path)
-    if kind == "tuple_type" and path[0] in LISTS:
+    if kind == "tuple_type" and len(path) == 1 and path[0] in LISTS:
         return f"is a list of tables, not {_type(value)}", f"Write [[{path[0]}]] with double brackets."
     if kind == "enum" and not isinstance(value, str):
         kind = "string_type"
@@ -137,6 +137,9 @@ def _by_hand(tree: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
         yield from _two_twins((name,), tree[name])
     for index, mailbox in _tables(tree["mailbox"]):
         yield from _two_twins(("mailbox", index), mailbox)
+        first = mailbox["folders"][:1] if isinstance(mailbox.get("folders"), list) else []
+        if first and "folder" in mailbox and first != [mailbox["folder"]]:
+            yield ("mailbox", index, "folders"), "stands beside folder", "Keep one of them."
         if mailbox.get("auth", "password") == "password" and not any(
             key in mailbox for key in ("password", "password_file", "password_env")
         ):

@@ -32,6 +32,13 @@ MAX_BATCH_SIZE: Final = 500
 MAX_MESSAGE_MB: Final = 50
 """Above what the large providers accept, and what a run may hold in memory of one message."""
 
+MAX_FOLDERS: Final = 16
+"""Folders of one mailbox: each has a connection of its own, and providers allow an account ten to twenty."""
+MAX_SECONDS: Final = 1500
+"""Seconds between two looks at a folder, at most: servers end a silent connection after half an hour (RFC 9051 section 5.4)."""
+MAX_ATTEMPTS: Final = 100
+"""Attempts for one message: more than a handful only delays the rest."""
+
 RESERVED_NAMES: Final = frozenset({"files", "lmtp"})
 """Names of mailboxes that the ledger uses for its own sources."""
 
@@ -183,7 +190,7 @@ class Retention(Section):
 
 
 class Mailbox(Section):
-    """`[[mailbox]]`: one folder of one account on one IMAP server."""
+    """`[[mailbox]]`: one folder, or several, of one account on one IMAP server."""
 
     name: Name
     host: Text
@@ -200,7 +207,12 @@ class Mailbox(Section):
     auth: Auth = Auth.PASSWORD
     ca_file: File | None = None
     """Certification authorities (PEM) to trust instead of the system's, for servers with their own."""
-    folder: Text = "INBOX"
+    folders: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_FOLDERS), AfterValidator(_once)] | None = (
+        None
+    )
+    """Several folders, read side by side."""
+    folder: Text = None  # type: ignore[assignment]  # _by_folders fills it in
+    """The only one, `INBOX` by default; the first one where there are several."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_SIZE)] = MAX_BATCH_SIZE
     max_message_mb: Annotated[int, Field(strict=True, ge=1, le=MAX_MESSAGE_MB)] = MAX_MESSAGE_MB
     """Of a longer message only the head is read: what a report says stands before the mail that it returns."""
@@ -247,12 +259,23 @@ class Mailbox(Section):
     def _by_security(cls, value: Any, info: ValidationInfo) -> Any:
         return PORTS[info.data.get("security", Security.TLS)] if value is None else value
 
+    @property
+    def all_folders(self) -> tuple[str, ...]:
+        """Every folder that is read."""
+        return self.folders or (self.folder,)
+
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _by_folders(cls, value: Any, info: ValidationInfo) -> Any:
+        return (info.data.get("folders") or ("INBOX",))[0] if value is None else value
+
     @field_validator("on_report", "on_auto_reply", "on_unrecognised", "on_malformed")
     @classmethod
     def _leads_out(cls, value: Disposal, info: ValidationInfo) -> Disposal:
-        folder = info.data.get("folder")
-        if folder and value.folder and (value.folder == folder or value.folder.upper() == folder.upper() == "INBOX"):
-            _fail(f"moves messages to {folder!r}, where they are read from", "Name another folder, or write seen.")
+        only = info.data.get("folder")
+        for folder in info.data.get("folders") or ((only,) if only else ()):
+            if value.folder and (value.folder == folder or value.folder.upper() == folder.upper() == "INBOX"):
+                _fail(f"moves messages to {folder!r}, where they are read from", "Name another folder, or write seen.")
         return value
 
     @field_validator("on_unrecognised", "on_malformed")
@@ -264,6 +287,40 @@ class Mailbox(Section):
                 "Write leave, seen or move:FOLDER.",
             )
         return value
+
+
+class Poll(Section):
+    """`[poll]`: how mailboxes are read and watched."""
+
+    interval: Annotated[int, Field(strict=True, ge=1, le=MAX_SECONDS)] = 60
+    """Seconds between two looks at a folder whose server cannot tell of new mail."""
+    recheck: Annotated[int, Field(strict=True, ge=1, le=MAX_SECONDS)] = 600
+    """Seconds between two looks at one whose server can, and perhaps does not."""
+    attempts: Annotated[int, Field(strict=True, ge=1, le=MAX_ATTEMPTS)] = 3
+    """Times that a message is tried which ends the run each time; then it is parked unread."""
+
+
+class LogFormat(StrEnum):
+    """What a log line looks like."""
+
+    TEXT = "text"  # for people and the journal
+    JSON = "json"  # one object a line
+
+
+class LogLevel(StrEnum):
+    """What is worth a log line."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Log(Section):
+    """`[log]`: what is written to standard error while mailboxes are watched."""
+
+    format: LogFormat = LogFormat.TEXT
+    level: LogLevel = LogLevel.INFO
 
 
 class Identity(Section):
@@ -433,6 +490,8 @@ class Document(Section):
     privacy: Privacy
     retention: Retention
     mailbox: tuple[Mailbox, ...]
+    poll: Poll
+    log: Log
     identity: Identity
     stream: tuple[Stream, ...]
     classify: Classify

@@ -26,6 +26,8 @@ STATEMENT_TIMEOUT: Final = 60
 """Seconds that one statement may take in PostgreSQL: the largest batch (32 MB) with room to spare."""
 IDLE_TIMEOUT: Final = 300
 """Seconds that PostgreSQL keeps the locks of a transaction whose program fell silent."""
+MAX_CONNECTIONS: Final = 64
+"""Connections to PostgreSQL at once: each folder that is watched holds one for its lease, and one more while it works."""
 WAL_PAUSE: Final = 0.02
 """Seconds until the next try to switch a file to WAL mode that somebody else is just making."""
 OLDEST_SQLITE: Final = (3, 35, 0)
@@ -184,6 +186,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             hide_parameters=True,
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
+            max_overflow=MAX_CONNECTIONS,
             connect_args={name: value for name, value in defaults.items() if name not in url.query},
         )
     except ImportError as error:

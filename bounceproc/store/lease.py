@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bounceproc.errors import AccessError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bounceproc.store.engine import Database
@@ -27,8 +27,8 @@ PAUSE: Final = 0.5
 
 
 @contextmanager
-def lease(database: Database, source: str, folder: str, *, wait: float = WAIT) -> Iterator[None]:
-    """Hold a folder of a source for as long as the block lasts.
+def lease(database: Database, source: str, folder: str, *, wait: float = WAIT) -> Iterator[Callable[[], None]]:
+    """Hold a folder of a source for as long as the block lasts; what it gives raises once the lease is lost.
 
     Raises:
         TemporaryError: somebody else holds it.
@@ -38,10 +38,11 @@ def lease(database: Database, source: str, folder: str, *, wait: float = WAIT) -
     name = blake2b(f"{source}\0{folder}".encode(errors="replace"), digest_size=8).digest()
     if database.path is not None:
         with _file_lock(database.path.with_name(f"{database.path.name}-{name.hex()}.lock"), source, folder):
-            yield
+            yield lambda: None  # a file lock lasts as long as its process
     else:
-        with _advisory_lock(database, int.from_bytes(name, "big", signed=True), source, folder, wait):
-            yield
+        number = int.from_bytes(name, "big", signed=True)
+        with _advisory_lock(database, number, source, folder, wait) as still_held:
+            yield still_held
 
 
 @contextmanager
@@ -63,7 +64,9 @@ def _file_lock(path: Path, source: str, folder: str) -> Iterator[None]:
 
 
 @contextmanager
-def _advisory_lock(database: Database, number: int, source: str, folder: str, wait: float) -> Iterator[None]:
+def _advisory_lock(
+    database: Database, number: int, source: str, folder: str, wait: float
+) -> Iterator[Callable[[], None]]:
     """A lock of the session: PostgreSQL frees it when the connection ends."""
     deadline = time.monotonic() + wait
     with database.holding() as connection:
@@ -71,10 +74,15 @@ def _advisory_lock(database: Database, number: int, source: str, folder: str, wa
             if time.monotonic() >= deadline:
                 raise _held(source, folder)
             time.sleep(PAUSE)
+
+        def still_held() -> None:
+            connection.scalar(sa.select(1))  # the lock is the session's: it lives as long
+
         try:
-            yield
+            yield still_held
         finally:
-            connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
+            if not connection.invalidated:  # a session that ended took its locks along
+                connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
 
 
 def _held(source: str, folder: str) -> TemporaryError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from bounceproc.store.engine import Database
 from bounceproc.store.keys import Keys, open_keys
-from bounceproc.store.lease import lease
+from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
@@ -63,14 +63,14 @@ class Store:
         """What was done since the beginning, by source and name: for metrics."""
         return self.ledger.counters()
 
-    def lease(self, source: str, folder: str) -> AbstractContextManager[None]:
-        """Hold a folder of a source for as long as the block lasts.
+    def lease(self, source: str, folder: str, *, wait: float = WAIT) -> AbstractContextManager[Callable[[], None]]:
+        """Hold a folder of a source for as long as the block lasts; what it gives raises once the lease is lost.
 
         Raises:
             TemporaryError: another process holds it.
 
         """
-        return lease(self._database, source, folder)
+        return lease(self._database, source, folder, wait=wait)
 
     def close(self) -> None:
         """End all connections. The store cannot be used after that."""

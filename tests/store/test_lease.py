@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bounceproc.errors import TemporaryError
+from bounceproc.errors import TemporaryError, UnavailableError
 from bounceproc.store.engine import Database
 from bounceproc.store.lease import lease
 
@@ -54,3 +54,27 @@ def test_a_holder_that_is_killed_frees_it(database: Database, url: str) -> None:
 
     with lease(database, "returns", "INBOX", wait=10):
         pass
+
+
+def test_a_lease_whose_session_the_database_ended_says_so(database: Database, url: str) -> None:
+    if database.is_sqlite:
+        with lease(database, "returns", "INBOX") as still_held:
+            still_held()
+        return
+    with pytest.raises(UnavailableError):
+        _lose(database, url)
+    with lease(database, "returns", "INBOX", wait=10) as still_held:
+        still_held()
+
+
+def _lose(database: Database, url: str) -> None:
+    other = Database(url)
+    with lease(database, "returns", "INBOX") as still_held:
+        still_held()
+        with other.holding() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        other.close()
+        still_held()

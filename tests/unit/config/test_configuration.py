@@ -856,3 +856,47 @@ def test_asking_for_the_file_in_force_loads_no_pydantic() -> None:
     program = "import sys; from bounceproc.config.finding import find; assert 'pydantic' not in sys.modules"
 
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_several_folders_stand_in_place_of_one(folder: Path) -> None:
+    (mailbox,) = load(folder, MAILBOX + 'folders = ["INBOX", "Junk", "INBOX"]\n').mailbox
+
+    assert (mailbox.all_folders, mailbox.folder) == (("INBOX", "Junk"), "INBOX")
+    assert load(folder, MAILBOX).mailbox[0].all_folders == ("INBOX",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (
+            'folder = "Junk"\nfolders = ["INBOX", "Junk"]\n',
+            "mailbox[0].folders: stands beside folder. Keep one of them.",
+        ),
+        ('folders = ["INBOX", "Processed"]\n', "moves messages to 'Processed', where they are read from"),
+        ("folders = []\n", "mailbox[0].folders: "),
+        ('folders = "INBOX"\n', 'is a list, not text. Write ["one", "two"].'),
+        ('folders = ["a\\nb"]\n', "has control characters"),
+    ],
+)
+def test_folders_that_cannot_be_are_named(folder: Path, lines: str, found: str) -> None:
+    assert any(found in problem for problem in problems(folder, MAILBOX + lines))
+
+
+def test_how_mailboxes_are_watched_and_what_is_logged_has_defaults_and_bounds(folder: Path) -> None:
+    config = load(folder, MAILBOX)
+    assert (config.poll.interval, config.poll.recheck, config.poll.attempts) == (60, 600, 3)
+    assert (config.log.format, config.log.level) == ("text", "info")
+    assert load(folder, MAILBOX, {"BOUNCEPROC_LOG__FORMAT": "json"}).log.format == "json"
+
+    assert len(problems(folder, '[poll]\nrecheck = 1740\ninterval = 0\n[log]\nformat = "xml"\nlevel = "loud"\n')) == 4
+
+
+def test_every_secret_is_known_to_whoever_has_to_hide_it(folder: Path) -> None:
+    (folder / "url").write_text("postgresql://user:p%40ss@db.example.com/x?sslpassword=key-pass")
+    text = (
+        '[database]\nurl_file = "url"\n[serve]\ntokens = "tok"\n'
+        + MAILBOX.replace("password_file", "#")
+        + "password = 'pw'\n"
+    )
+
+    assert {"p@ss", "p%40ss", "key-pass", "tok", "pw"} <= set(load(folder, text).secret_texts())
