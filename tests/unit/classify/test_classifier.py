@@ -60,6 +60,8 @@ def classify(text: str, **given: str) -> Classification:
         # the reply inside a notice that gives up
         ("retry timeout exceeded", "expired"),
         ("mailbox is full: retry timeout exceeded", "mailbox-full"),
+        ("450 4.2.0 Graue Liste, bitte in 5 Minuten: retry timeout exceeded", "greylisted"),
+        ("451 Erreur interne du serveur: retry timeout exceeded", "receiver-error"),
         (
             "554 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.4.2 Connection timed out>",
             "network-error",
