@@ -395,6 +395,12 @@ def test_explaining_never_disagrees_with_classifying(text: str, code: int | None
         "550 User unknown to SMTP AUTH",
         "550 Link in your message leads to a domain that does not exist",
         "550 Directory lookup failed: user cannot be verified right now",
+        "550 Le nom donné dans HELO n'existe pas",
+        "550 Uw hostnaam bestaat niet",
+        "550 あなたのホスト名は存在しません",
+        "550 Address unknown or IP blacklisted",
+        "550 Trop de destinataires inconnus",
+        "550 Message refers to an invalid mailbox in Disposition-Notification-To",
     ],
 )
 def test_what_is_missing_at_the_sender_or_the_server_condemns_no_reader(text: str) -> None:
