@@ -237,12 +237,18 @@ _TRANSLATION: Final = re.compile(
 )
 """sendmail's own line behind the reply that it quotes: `550 5.1.1 <user@example.com>... User unknown` for every 550."""
 
+_GAVE_UP: Final = "retry timeout exceeded"
+"""What Exim puts behind the last reply that it got: the reply says why, this only that it waited long enough."""
+
 _MADE_UP: Final = frozenset((EnhancedStatus(5, 1, 1), EnhancedStatus(5, 1, 3), EnhancedStatus(5, 2, 0)))
 """What sendmail writes as Status for a reply 550 or 553 that has no enhanced status, whatever its words are."""
 
 
 def _reply_alone(text: str) -> str:
-    """A text without the translation that sendmail puts behind a reply; the text itself where it is all there is."""
+    """A text without what a mail system puts behind a reply that it quotes; the text itself where it is all there is."""
+    if text.endswith(_GAVE_UP):
+        end = text.rfind(_GAVE_UP)
+        return text[:end] if _CODE.search(text, 0, end) else text
     if "... " not in text:
         return text
     found = _TRANSLATION.search(text)

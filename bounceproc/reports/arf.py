@@ -31,6 +31,8 @@ _JMRP_SENDER: Final = re.compile(r"@(?:[\w-]+\.)*(?:hotmail|outlook|live|msn|mic
 _DMARC_SUBJECT: Final = re.compile(
     r"\bDMARC (?:forensic|failure) report\b|\bDMARC\b.{0,60}\bfailure report", re.IGNORECASE
 )
+_HOST: Final = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}", re.IGNORECASE)
+"""A domain as people have it: what stands behind an equals sign in a Message-ID is in most cases only noise."""
 _UNSUBSCRIBE_TO: Final = re.compile(r"<mailto:([^>?]{1,400})", re.IGNORECASE)
 
 _RECIPIENT_HEADERS: Final = (
@@ -112,7 +114,10 @@ def _named(block: Block) -> list[Address]:
     for value in values[:MAX_RECIPIENTS]:
         if (address := fields.address(value)) is not None:
             unique.setdefault(address.normal, address)
-    return list(unique.values())
+        if "," in value:  # RFC 5965 3.2 wants a field for each recipient; some write a list
+            for each in addresses(value):
+                unique.setdefault(each.normal, each)
+    return list(unique.values())[:MAX_RECIPIENTS]
 
 
 def _recovered(mail: Mail, block: Block) -> tuple[Address | None, str | None]:
@@ -130,6 +135,8 @@ def _recovered(mail: Mail, block: Block) -> tuple[Address | None, str | None]:
         return found, "return-path"
     if found := _in_list_unsubscribe(original):
         return found, "list-unsubscribe"
+    if found := _in_message_id(mail, original):
+        return found, "message-id"
     to = [address for address in original.recipients if _open(address)]
     return (to[0], "to") if len(to) == 1 else (None, None)
 
@@ -141,6 +148,15 @@ def _open(address: Address | None) -> Address | None:
 def _in_list_unsubscribe(original: Original) -> Address | None:
     mailto = _UNSUBSCRIBE_TO.search(original.headers.get(b"list-unsubscribe"))
     return returnpath.recipient(mailto[1]) if mailto else None
+
+
+def _in_message_id(mail: Mail, original: Original) -> Address | None:
+    """A recipient written into our Message-ID like into a return path, where the blotted out address leaves room for it."""
+    found = returnpath.recipient(original.message_id or "")
+    theirs = _theirs(mail, [])
+    if found is None or not _HOST.fullmatch(found.domain):
+        return None
+    return found if theirs is None or theirs.domain.lower() == found.domain.lower() else None
 
 
 def _theirs(mail: Mail, named: list[Address]) -> Address | None:

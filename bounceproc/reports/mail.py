@@ -264,6 +264,13 @@ class Mail:
         return self.has_null_sender or (self._is_from_robot and bool(_BOUNCE_SUBJECT.search(self.subject[:300])))
 
     @lazy
+    def tells_of_failure(self) -> bool:
+        """Whether more than a postmaster's name says so: postmasters are people, and announce full disks."""
+        if self.sender_address is None or self.sender_address.local.lower() != "postmaster":
+            return True
+        return self.has_null_sender or bool(_BOUNCE_SUBJECT.search(self.subject[:300])) or self.original is not None
+
+    @lazy
     def _has_thread(self) -> bool:
         """Whether it belongs to a conversation: postmasters are people, too, and answer mail with the bounce quoted."""
         return b"in-reply-to" in self.headers or b"references" in self.headers

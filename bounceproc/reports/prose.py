@@ -152,7 +152,7 @@ def read(mail: Mail) -> Report | None:
 
 def read_sentence(mail: Mail) -> Report | None:
     """A notice with a sentence that many systems might write: a guess, and marked as one."""
-    if not mail.is_notice:
+    if not (mail.is_notice and mail.tells_of_failure):
         return None
     for form, found in _matches(mail, Trust.HEURISTIC):
         return _report(mail, form.id, found, form.trust)

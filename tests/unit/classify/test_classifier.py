@@ -60,6 +60,8 @@ def classify(text: str, **given: str) -> Classification:
         # the reply inside a notice that gives up
         ("retry timeout exceeded", "expired"),
         ("mailbox is full: retry timeout exceeded", "mailbox-full"),
+        ("450 4.2.0 Graue Liste, bitte in 5 Minuten: retry timeout exceeded", "greylisted"),
+        ("451 Erreur interne du serveur: retry timeout exceeded", "receiver-error"),
         (
             "554 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.4.2 Connection timed out>",
             "network-error",
@@ -373,3 +375,33 @@ def test_explaining_never_disagrees_with_classifying(text: str, code: int | None
     classifier = default_classifier()
 
     assert classifier.explain(text, smtp_code=code).classification == classifier.classify(text, smtp_code=code)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 El servidor remitente es desconocido",
+        "550 O servidor remetente é desconhecido",
+        "550 Le serveur expéditeur est inconnu",
+        "550 Il dominio del mittente non esiste",
+        "550 Ihre Absenderadresse ist ungültig, Benutzer unbekannt",
+        "550 Het domein van de afzender bestaat niet",
+        "550 Domena nadawcy nie została znaleziona",
+        "550 Сервер отправителя неизвестен",
+        "550 差出人のメールアドレスが存在しません",
+        "550 发件人地址不存在",
+        "550 The address in Reply-To does not exist",
+        "550 5.7.1 Your account does not exist, log in first",
+        "550 User unknown to SMTP AUTH",
+        "550 Link in your message leads to a domain that does not exist",
+        "550 Directory lookup failed: user cannot be verified right now",
+        "550 Le nom donné dans HELO n'existe pas",
+        "550 Uw hostnaam bestaat niet",
+        "550 あなたのホスト名は存在しません",
+        "550 Address unknown or IP blacklisted",
+        "550 Trop de destinataires inconnus",
+        "550 Message refers to an invalid mailbox in Disposition-Notification-To",
+    ],
+)
+def test_what_is_missing_at_the_sender_or_the_server_condemns_no_reader(text: str) -> None:
+    assert default_classifier().classify(text).class_ is BounceClass.SOFT

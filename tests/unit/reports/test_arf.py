@@ -53,6 +53,13 @@ def test_the_feedback_type_decides(feedback_type: str, expected: EventType) -> N
             "list-unsubscribe",
         ),
         ("", "To: A <a@example.org>\n", "a@example.org", "to"),
+        ("", "Message-ID: <n7+a=example.org@news.example.com>\n", "a@example.org", "message-id"),
+        (
+            "",
+            "To: redacted@example.org\nMessage-ID: <n7+a=example.org@news.example.com>\n",
+            "a@example.org",
+            "message-id",
+        ),
     ],
 )
 def test_a_hidden_recipient_is_recovered_and_the_event_says_from_where(
@@ -65,7 +72,14 @@ def test_a_hidden_recipient_is_recovered_and_the_event_says_from_where(
 
 @pytest.mark.parametrize(
     "original",
-    ["To: redacted@isp.example\n", "To: undisclosed recipients:;\n", "To: a@example.org, b@example.org\n", ""],
+    [
+        "To: redacted@isp.example\n",
+        "To: undisclosed recipients:;\n",
+        "To: a@example.org, b@example.org\n",
+        "Message-ID: <aGk=.x9@mail.example>\n",
+        "To: redacted@isp.example\nMessage-ID: <n7+a=example.org@news.example.com>\n",
+        "",
+    ],
 )
 def test_a_complaint_that_nobody_can_be_found_for_has_no_recipient(original: str) -> None:
     found = arf.read(feedback("Feedback-Type: abuse\n", original))
@@ -79,3 +93,9 @@ def test_fields_that_were_not_understood_are_kept() -> None:
     found = arf.read(feedback("Feedback-Type: abuse\nX-Loop-Id: 7\n"))
     assert found is not None
     assert found.extensions["x-loop-id"] == "7"
+
+
+def test_recipients_in_one_field_are_all_named() -> None:
+    found = arf.read(feedback("Feedback-Type: abuse\nOriginal-Rcpt-To: <a@example.org>, <b@example.org>\n"))
+    assert found is not None
+    assert [str(event.recipient) for event in found.events] == ["a@example.org", "b@example.org"]

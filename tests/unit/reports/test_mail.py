@@ -52,3 +52,16 @@ def test_a_person_is_no_mail_system(header: str) -> None:
 )
 def test_the_words_of_the_mail_system_end_where_our_mail_begins(text: str, words: str) -> None:
     assert Mail.parse(f"From: MAILER-DAEMON@x.example\n\n{text}".encode()).notice.rstrip() == words
+
+
+@pytest.mark.parametrize(
+    ("header", "tells"),
+    [
+        ("From: Postmaster <postmaster@x.example>\nSubject: Our disks were full", False),
+        ("From: postmaster@x.example\nSubject: Undeliverable: hello", True),
+        ("Return-Path: <>\nFrom: postmaster@x.example\nSubject: hello", True),
+        ("From: MAILER-DAEMON@x.example\nSubject: hello", True),
+    ],
+)
+def test_a_postmaster_says_more_than_a_name_when_mail_failed(header: str, tells: bool) -> None:
+    assert Mail.parse(f"{header}\n\nx\n".encode()).tells_of_failure is tells
