@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.config import Threshold as ThresholdSection
+    from bounceproc.finding import Finding
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import RawMessage, WatchedSource
+    from bounceproc.ports import MessageBatch, RawMessage, Recorder, WatchedSource
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
     from bounceproc.service.watcher import Job
     from bounceproc.sources.imap.watching import WatchedFolder
     from bounceproc.sources.mailbox import Mailbox
+    from bounceproc.sources.tokens.tokens import Tokens
     from bounceproc.store.schema import Schema
     from bounceproc.store.store import Store
 
@@ -125,11 +127,6 @@ def not_served(config: Config) -> tuple[str, ...]:
         notes.append("lookup.extension: extensions are not taken off yet; ask for the address without one as well")
     if (config.retention.raw, config.retention.events) != (30, 730):
         notes.append("retention: nothing is purged yet")
-    notes += [
-        f"mailbox {section.name}: auth = {section.auth.value} cannot be used yet"
-        for section in config.mailbox
-        if section.auth.value != "password"
-    ]
     if config.stream:
         notes.append("stream: streams are not told apart yet; an unsubscribe is for all mail")
     return tuple(notes)
@@ -537,6 +534,66 @@ def log_as(config: Config, level: str | None = None) -> None:
     logs.set_up(form=config.log.format.value, level=level or config.log.level.value, secrets=config.secret_texts())
 
 
+# ---- doctor ----------------------------------------------------------------------------------------------------------
+
+
+def examine(config: Config, names: Sequence[str], *, deep: bool) -> Iterator[Finding]:
+    """Look at the database and at mailboxes; only `deep` changes anything, and clears it away again.
+
+    Raises:
+        UsageError: no mailbox has this name.
+
+    """
+    from bounceproc import doctor
+    from bounceproc.finding import Finding, Level
+    from bounceproc.store.checkup import check_database
+
+    chosen = _chosen(config, names) if config.mailbox or names else []
+    url = config.database_url()
+    yield from doctor.examine("database", lambda: check_database(url, config.privacy.pepper_file))
+    if not chosen:
+        advice = "Write a table [[mailbox]] with name, host, user and password_file."
+        yield Finding(Level.NOTE, "configuration", "mailbox", "no mailbox is configured", advice)
+    for section in chosen:
+        for folder in section.all_folders:
+            subject = _subject(section, folder)
+            yield from doctor.examine(subject, partial(_examine_folder, section, folder, url))
+            if deep:
+                yield from doctor.examine(subject, partial(_rehearse, config, section, folder))
+
+
+def _subject(section: MailboxSection, folder: str) -> str:
+    """What a finding is about: the folder is named where there are several."""
+    return f"mailbox {section.name}" + (f", {folder}" if len(section.all_folders) > 1 else "")
+
+
+def _examine_folder(section: MailboxSection, folder: str, url: str) -> Iterator[Finding]:
+    from bounceproc import doctor
+    from bounceproc.sources.imap.checkup import check_mailbox
+    from bounceproc.store.checkup import check_folder, reached
+
+    checkpoint = None
+    with suppress(BounceprocError):  # the database has findings of its own
+        checkpoint = reached(url, section.name, folder)
+    subject = _subject(section, folder)
+    yield from doctor.examine(subject, lambda: check_mailbox(_mailbox(section, folder), checkpoint))
+    with suppress(BounceprocError):
+        yield from check_folder(url, section.name, folder)
+
+
+def _rehearse(config: Config, section: MailboxSection, folder: str) -> Iterator[Finding]:
+    from bounceproc import doctor
+    from bounceproc.sources.imap.probe import Probe
+
+    mailbox = _mailbox(section, folder)
+    with open_store(config, dry_run=True) as store, store.lease(mailbox.name, mailbox.folder):
+        # A poller that held the folder would record the samples for good.
+        def process(ledger: Recorder, batch: MessageBatch) -> BatchResult:
+            return _pipeline(config, store, ledger).process(mailbox.name, batch)
+
+        yield from doctor.rehearse(_subject(section, folder), Probe(mailbox), store.ledger, process)
+
+
 def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
     if not config.mailbox:
         example = "[[mailbox]] with name, host, user and password_file"
@@ -553,21 +610,21 @@ def _chosen(config: Config, names: Sequence[str]) -> list[MailboxSection]:
 def _mailbox(section: MailboxSection, folder: str) -> Mailbox:
     from bounceproc.sources.mailbox import Mailbox
 
-    if section.auth.value != "password":
-        raise ConfigError(f"mailbox {section.name}: {section.auth.value} cannot be used yet", 'Use auth = "password".')
-    if section.secret is None:
-        raise ConfigError(f"mailbox {section.name} has no password", "Write password_file = ... into its table.")
     return Mailbox(
         name=section.name,
         host=section.host,
         port=section.port,
         security=section.security,
         user=section.user,
-        password=section.secret.read(),
+        password=section.secret.read() if section.secret and section.auth.value == "password" else "",
+        tokens=_tokens(section),
         folder=folder,
         batch_size=section.batch_size,
         max_message_mb=section.max_message_mb,
         ca_file=str(section.ca_file) if section.ca_file else None,
+        client_cert_file=str(section.client_cert_file) if section.client_cert_file else None,
+        client_key_file=str(section.client_key_file) if section.client_key_file else None,
+        client_key_password=section.key_password.read() if section.key_password else None,
         allow_plaintext=section.allow_plaintext,
         on_report=section.on_report,
         on_auto_reply=section.on_auto_reply,
@@ -576,11 +633,45 @@ def _mailbox(section: MailboxSection, folder: str) -> Mailbox:
     )
 
 
-def _pipeline(config: Config, store: Store) -> Pipeline:
+def _tokens(section: MailboxSection) -> Tokens | None:
+    """Where a mailbox's access tokens come from; None where it has a password."""
+    if section.auth.value == "password":
+        return None
+    from bounceproc.sources.tokens.tokens import RefreshToken, Tokens
+
+    refresh = RefreshToken(section.refresh_token) if section.refresh_token else None
+    if section.auth.value == "xoauth2-google":
+        from bounceproc.sources.tokens.google import Google
+
+        return Tokens(
+            Google(
+                mailbox=section.name,
+                user=section.user,
+                service_account=section.service_account,
+                client_id=section.oauth_client_id,
+                client_secret=section.client_secret,
+                refresh_token=refresh,
+            )
+        )
+    from bounceproc.sources.tokens.microsoft import AUTHORITY, Microsoft
+
+    return Tokens(
+        Microsoft(
+            mailbox=section.name,
+            client_id=section.oauth_client_id or "",
+            client_secret=section.client_secret,
+            refresh_token=refresh,
+            tenant=section.oauth_tenant,
+            authority=section.oauth_authority or AUTHORITY,
+        )
+    )
+
+
+def _pipeline(config: Config, store: Store, ledger: Recorder | None = None) -> Pipeline:
     from bounceproc.pipeline import Pipeline
 
     return Pipeline(
-        ledger=store.ledger,
+        ledger=ledger or store.ledger,
         classifier=classifier_with(config.classify.rule_files),
         policy=policy_of(config),
         clock=lambda: datetime.now(UTC),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bounceproc.event import Event
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Ledger, RawMessage, Recorded
+    from bounceproc.ports import RawMessage, Recorded, Recorder
     from bounceproc.reports.report import Report
 
 CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
@@ -192,7 +192,7 @@ class Pipeline:
     """The way of a batch: read everything first, then record, decide and apply in one transaction."""
 
     def __init__(
-        self, *, ledger: Ledger, classifier: Classifier, policy: Policy, clock: Callable[[], datetime]
+        self, *, ledger: Recorder, classifier: Classifier, policy: Policy, clock: Callable[[], datetime]
     ) -> None:
         self._ledger = ledger
         self._classifier = classifier

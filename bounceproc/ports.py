@@ -248,14 +248,18 @@ class LedgerBatch(Protocol):
         """Raise the source's counters."""
 
 
-class Ledger(Protocol):
-    """What the flow remembers."""
+class Recorder(Protocol):
+    """What takes the flow's batches."""
 
     def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
         """The copies of messages that are to be kept, made before they are recorded, on whichever thread has time."""
 
     def batch(self, source: str) -> AbstractContextManager[LedgerBatch]:
         """One transaction: committed when the block ends, rolled back when it raises."""
+
+
+class Ledger(Recorder, Protocol):
+    """What the flow remembers from run to run."""
 
     def checkpoint(self, source: str, folder: str) -> Checkpoint | None:
         """How far the folder was read in earlier runs."""

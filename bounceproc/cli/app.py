@@ -28,6 +28,7 @@ def add_commands() -> None:
         config,
         db,
         demo,
+        doctor,
         explain,
         export,
         ingest,
@@ -39,7 +40,7 @@ def add_commands() -> None:
         suppress,
     )
 
-    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export):
+    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
         module.add_to(app)
     for module in (suppress, rules, db, config, service):
         app.add_typer(module.app)

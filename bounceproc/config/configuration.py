@@ -161,7 +161,7 @@ class Config:
     def _secrets(self) -> Iterator[Secret]:
         if self.database.url_file is not None:
             yield Secret(_URL, None, self.database.url_file)
-        for secret in (*(box.secret for box in self.mailbox), self.identity.secret, self.serve.secret):
+        for secret in (*(one for box in self.mailbox for one in box.secrets), self.identity.secret, self.serve.secret):
             if secret is not None:
                 yield secret
 

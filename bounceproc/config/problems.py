@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from bounceproc.config.layers import Layers, Location
 
 
+TWINS: Final = (
+    "url",
+    "password",
+    "token_secret",
+    "tokens",
+    "oauth_client_secret",
+    "oauth_refresh_token",
+    "client_key_password",
+)
+"""Secrets that may be given by themselves, as a file or as a variable: by one of them."""
+
+
 def problems_of(layers: Layers, error: ValidationError | None) -> list[str]:
     """Every problem, in the order of the file."""
     found = [*_by_models(error), *_by_hand(layers.tree)]
@@ -140,13 +152,56 @@ def _by_hand(tree: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
         first = mailbox["folders"][:1] if isinstance(mailbox.get("folders"), list) else []
         if first and "folder" in mailbox and first != [mailbox["folder"]]:
             yield ("mailbox", index, "folders"), "stands beside folder", "Keep one of them."
-        if mailbox.get("auth", "password") == "password" and not any(
-            key in mailbox for key in ("password", "password_file", "password_env")
-        ):
-            advice = 'Write password_file = "PATH", password_env = "VARIABLE" or password = "...".'
-            yield ("mailbox", index), "has no password", advice
+        for what, advice in _missing_for_login(mailbox):
+            yield ("mailbox", index), what, advice
     for name in LISTS:
         yield from _same_names(name, _tables(tree[name]))
+
+
+_CLIENT_ID: Final = 'Write oauth_client_id = "ID" of the application that you registered at {}.'
+_REFRESH: Final = 'or oauth_refresh_token_file = "PATH" with the refresh token of a person who agreed.'
+_CONSOLE: Final = "console.cloud.google.com, APIs & Services, Credentials"
+_ENTRA: Final = "entra.microsoft.com, App registrations"
+
+
+def _missing_for_login(mailbox: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a way to log in needs and does not have, and where to get it."""
+    auth = mailbox.get("auth", "password")
+    if auth == "password" and not _has(mailbox, "password"):
+        yield "has no password", 'Write password_file = "PATH", password_env = "VARIABLE" or password = "...".'
+    elif auth == "xoauth2-google":
+        yield from _missing_at_google(mailbox)
+    elif auth == "xoauth2-microsoft":
+        yield from _missing_at_microsoft(mailbox)
+    if "client_key_file" in mailbox and "client_cert_file" not in mailbox:
+        yield "has a client_key_file and no client_cert_file", 'Write client_cert_file = "PATH" as well.'
+
+
+def _missing_at_google(mailbox: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    account, refresh = "oauth_service_account_file" in mailbox, _has(mailbox, "oauth_refresh_token")
+    if account and refresh:
+        yield "has a service account and a refresh token", "Keep one of them."
+    elif not account and not refresh:
+        advice = f'Write oauth_service_account_file = "PATH" with a JSON key from {_CONSOLE}, {_REFRESH}'
+        yield "has no way to get tokens from Google", advice
+    if refresh and "oauth_client_id" not in mailbox:
+        yield "has no oauth_client_id", _CLIENT_ID.format(_CONSOLE)
+    if refresh and not _has(mailbox, "oauth_client_secret"):
+        yield "has no oauth_client_secret", f'Write oauth_client_secret_file = "PATH" with the secret from {_CONSOLE}.'
+
+
+def _missing_at_microsoft(mailbox: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "oauth_client_id" not in mailbox:
+        yield "has no oauth_client_id", _CLIENT_ID.format(_ENTRA)
+    if not _has(mailbox, "oauth_client_secret") and not _has(mailbox, "oauth_refresh_token"):
+        advice = f'Write oauth_client_secret_file = "PATH" with a client secret from {_ENTRA}, {_REFRESH}'
+        yield "has no way to get tokens from Microsoft", advice
+    if "oauth_tenant" not in mailbox and not _has(mailbox, "oauth_refresh_token"):
+        yield "has no oauth_tenant", f'Write oauth_tenant = "ID" with the directory (tenant) id from {_ENTRA}.'
+
+
+def _has(table: Mapping[str, Any], secret: str) -> bool:
+    return any(key in table for key in (secret, f"{secret}_file", f"{secret}_env"))
 
 
 def _tables(value: object) -> list[tuple[int, Mapping[str, Any]]]:
@@ -158,7 +213,7 @@ def _tables(value: object) -> list[tuple[int, Mapping[str, Any]]]:
 def _two_twins(path: Location, table: object) -> Iterator[tuple[Location, str, str]]:
     if not isinstance(table, dict):
         return
-    for base in ("url", "password", "token_secret", "tokens"):
+    for base in TWINS:
         given = [key for key in (base, f"{base}_file", f"{base}_env") if key in table]
         if len(given) > 1:
             yield (

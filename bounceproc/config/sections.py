@@ -205,6 +205,21 @@ class Mailbox(Section):
     password_env: Text | None = None
     """The name of the environment variable that holds the password."""
     auth: Auth = Auth.PASSWORD
+    oauth_client_id: Text | None = None
+    """The application's id, as its provider shows it."""
+    oauth_client_secret: SecretStr | None = None
+    oauth_client_secret_file: File | None = None
+    oauth_client_secret_env: Text | None = None
+    oauth_refresh_token: SecretStr | None = None
+    oauth_refresh_token_file: File | None = None
+    """Microsoft gives a new refresh token with each use: this file is replaced by it (mode 0600)."""
+    oauth_refresh_token_env: Text | None = None
+    oauth_tenant: Text | None = None
+    """The directory (tenant) id or domain of an organisation at Microsoft."""
+    oauth_authority: Text | None = None
+    """Where Microsoft gives tokens, for its national clouds."""
+    oauth_service_account_file: File | None = None
+    """The JSON key of a Google service account that may act for the user of this mailbox."""
     ca_file: File | None = None
     """Certification authorities (PEM) to trust instead of the system's, for servers with their own."""
     folders: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_FOLDERS), AfterValidator(_once)] | None = (
@@ -213,6 +228,13 @@ class Mailbox(Section):
     """Several folders, read side by side."""
     folder: Text = None  # type: ignore[assignment]  # _by_folders fills it in
     """The only one, `INBOX` by default; the first one where there are several."""
+    client_cert_file: File | None = None
+    """Our own certificate (PEM, with the chain behind it), for servers that ask for one."""
+    client_key_file: File | None = None
+    """Its key, where it does not stand in the same file."""
+    client_key_password: SecretStr | None = None
+    client_key_password_file: File | None = None
+    client_key_password_env: Text | None = None
     batch_size: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_SIZE)] = MAX_BATCH_SIZE
     max_message_mb: Annotated[int, Field(strict=True, ge=1, le=MAX_MESSAGE_MB)] = MAX_MESSAGE_MB
     """Of a longer message only the head is read: what a report says stands before the mail that it returns."""
@@ -225,6 +247,42 @@ class Mailbox(Section):
     def secret(self) -> Secret | None:
         """The password; None where `auth` needs none."""
         return _secret(f"mailbox {self.name}: password", self.password, self.password_file, self.password_env)
+
+    @property
+    def client_secret(self) -> Secret | None:
+        """What the application proves itself with at its provider."""
+        key = f"mailbox {self.name}: oauth_client_secret"
+        return _secret(key, self.oauth_client_secret, self.oauth_client_secret_file, self.oauth_client_secret_env)
+
+    @property
+    def refresh_token(self) -> Secret | None:
+        """What a person gave once, for tokens without that person."""
+        key = f"mailbox {self.name}: oauth_refresh_token"
+        return _secret(key, self.oauth_refresh_token, self.oauth_refresh_token_file, self.oauth_refresh_token_env)
+
+    @property
+    def service_account(self) -> Secret | None:
+        """The key of a service account: a secret that is always a file."""
+        return _secret(f"mailbox {self.name}: oauth_service_account", None, self.oauth_service_account_file)
+
+    @property
+    def key_password(self) -> Secret | None:
+        """What the key of our own certificate is encrypted with."""
+        key = f"mailbox {self.name}: client_key_password"
+        return _secret(key, self.client_key_password, self.client_key_password_file, self.client_key_password_env)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """All secrets of this mailbox that are given."""
+        given = (self.secret, self.client_secret, self.refresh_token, self.service_account, self.key_password)
+        return tuple(secret for secret in given if secret is not None)
+
+    @field_validator("oauth_authority")
+    @classmethod
+    def _is_https(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https://[^\s/?#@]+/?", value):
+            _fail("is no https address of a host", "Write it as in https://login.microsoftonline.us.")
+        return value.rstrip("/") if value else None
 
     @field_validator("name")
     @classmethod

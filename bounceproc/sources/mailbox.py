@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.config import Action, Disposal, Security
 from bounceproc.errors import ConfigError
 from bounceproc.ports import Outcome
 from bounceproc.sources.bounds import MAX_BATCH_MESSAGES, MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from bounceproc.sources.tokens.tokens import Tokens
 
 __all__ = ["Action", "Disposal", "Mailbox", "Security", "same_folder"]
 
@@ -34,13 +37,20 @@ class Mailbox:
     port: int = 993
     security: Security = Security.TLS
     user: str
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    tokens: Tokens | None = field(default=None, repr=False, compare=False)
+    """Where access tokens come from, instead of a password."""
     folder: str = "INBOX"
     batch_size: int = MAX_BATCH_MESSAGES
     max_message_mb: int = MAX_MESSAGE_BYTES // 1024 // 1024
     """Of a longer message only the head is read."""
     ca_file: str | None = None
     """A file of certification authorities (PEM) to trust instead of the system's, for servers with their own."""
+    client_cert_file: str | None = None
+    """Our own certificate (PEM), for servers that ask for one."""
+    client_key_file: str | None = None
+    """Its key, where it does not stand in the same file."""
+    client_key_password: str | None = field(default=None, repr=False)
     allow_plaintext: bool = False
     """Lets `security = none` send the password over a network."""
     on_report: Disposal = PROCESSED
@@ -72,6 +82,12 @@ class Mailbox:
         if any(disposal.folder and same_folder(disposal.folder, self.folder) for disposal in self.disposals.values()):
             problems.append(f"messages cannot be moved to {self.folder!r}, where they are read from")
         return problems
+
+    def hide(self, text: str) -> str:
+        """The same text without our secrets, should a server repeat one."""
+        for secret in (self.password, self.client_key_password or ""):
+            text = text.replace(secret, "***") if secret else text
+        return self.tokens.hide(text) if self.tokens else text
 
     @property
     def disposals(self) -> dict[Outcome, Disposal]:

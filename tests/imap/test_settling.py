@@ -188,7 +188,7 @@ def test_what_is_due_in_the_folder_of_an_earlier_configuration_is_settled_there(
 
 
 def test_a_full_account_keeps_what_is_due_and_says_what_to_do() -> None:
-    with start_dovecot(capability="IMAP4rev1 UIDPLUS NAMESPACE LITERAL+", more=QUOTA % 12) as server:
+    with start_dovecot(capability="IMAP4rev1 UIDPLUS NAMESPACE LITERAL+", extra=QUOTA % 12) as server:
         user = server.new_user()
         user.prefill(message(n) for n in range(1, 11))
         due = settlements(user, range(1, 6))

@@ -24,7 +24,7 @@ from bounceproc.sources.mailbox import Disposal, Mailbox, Security
 from tests.servers import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
 HOST: Final = "127.0.0.1"
@@ -49,7 +49,7 @@ ssl = yes
 ssl_cert = <{folder}/tls/server.pem
 ssl_key = <{folder}/tls/server.key
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = {mechanisms}
 auth_failure_delay = 0
 first_valid_uid = 1
 mail_uid = {user}
@@ -97,7 +97,7 @@ service imap {{
 protocol imap {{
   {imap_settings}
 }}
-{more}
+{extra}
 """
 
 QUOTA: Final = """\
@@ -235,7 +235,15 @@ class Dovecot:
     """A running instance, whole in one temporary folder."""
 
     def __init__(
-        self, folder: Path, *, separator: str = "/", prefix: str = "", capability: str | None = None, more: str = ""
+        self,
+        folder: Path,
+        *,
+        separator: str = "/",
+        prefix: str = "",
+        capability: str | None = None,
+        mechanisms: str = "plain login",
+        extra: str = "",
+        files: Mapping[str, str] | None = None,
     ) -> None:
         self.host = HOST
         self.folder = folder
@@ -243,9 +251,17 @@ class Dovecot:
         self.ca_file = folder / "tls" / "ca.pem"
         self._numbers = itertools.count(1)
         self._account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-        self._configure(separator, prefix, capability, more)
+        for name, content in (files or {}).items():
+            (folder / name).write_text(content)
+        self._configure(
+            separator=separator,
+            prefix=prefix,
+            mechanisms=mechanisms,
+            extra=extra.replace("{folder}", str(folder)),
+            imap_settings=f"imap_capability = {capability}" if capability else "",
+        )
 
-    def _configure(self, separator: str, prefix: str, capability: str | None, more: str) -> None:
+    def _configure(self, **settings: str) -> None:
         for name in ("run", "state", "log", "mail", "tls"):
             (self.folder / name).mkdir()
         _make_certificate(self.folder / "tls")
@@ -254,12 +270,9 @@ class Dovecot:
             user=self._account.pw_name,
             group=_group_name(self._account.pw_gid),
             password=PASSWORD,
-            separator=separator,
-            prefix=prefix,
             port=self.port,
             tls_port=self.tls_port,
-            imap_settings=f"imap_capability = {capability}" if capability else "",
-            more=more,
+            **settings,
         )
         (self.folder / "dovecot.conf").write_text(text)
         for path in (self.folder, *self.folder.rglob("*")):
@@ -316,17 +329,18 @@ class Dovecot:
 
 
 @contextmanager
-def start_dovecot(
-    *, separator: str = "/", prefix: str = "", capability: str | None = None, more: str = ""
-) -> Iterator[Dovecot]:
-    """A running instance; `capability` replaces what it says it can do after the login, `more` ends its configuration."""
+def start_dovecot(**settings: Any) -> Iterator[Dovecot]:
+    """A running instance; `capability` replaces what the server says it can do after the login.
+
+    `mechanisms` are those of the login, `extra` is more configuration, `files` are laid beside it.
+    """
     version = subprocess.run([require("dovecot", "dovecot-imapd"), "--version"], capture_output=True, check=True)
     if not version.stdout.startswith(b"2.3."):
         pytest.skip(f"this fixture writes a configuration for Dovecot 2.3, here is {version.stdout.decode().strip()}")
     # Not in pytest's own temporary folder: the unprivileged user may not enter that, and socket paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="bp-dovecot-"))
     try:
-        with Dovecot(folder, separator=separator, prefix=prefix, capability=capability, more=more).running() as server:
+        with Dovecot(folder, **settings).running() as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -345,10 +359,13 @@ def _group_name(gid: int) -> str:
 
 
 def _make_certificate(folder: Path) -> None:
-    """A certification authority of our own (`ca.pem`) and a certificate for localhost signed by it (`server.pem`)."""
+    """A certification authority of our own (`ca.pem`), and certificates for localhost and for a client (`server.pem`, `client.pem`)."""
     openssl = require("openssl", "openssl")
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     authority = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    (folder / "client.ext").write_text(
+        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n"
+    )
     (folder / "server.ext").write_text(
         "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n"
         "subjectAltName=DNS:localhost,IP:127.0.0.1\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
@@ -356,11 +373,15 @@ def _make_certificate(folder: Path) -> None:
     ca = ("-config", "request.cnf", "-subj", "/CN=bounceproc test authority", "-keyout", "ca.key", "-out", "ca.pem")
     server = ("-config", "request.cnf", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
     (folder / "request.cnf").write_text("[req]\ndistinguished_name=name\n[name]\n")
-    sign = ("-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "2", "-days", "2")
+    client = ("-config", "request.cnf", "-subj", "/CN=bounceproc", "-keyout", "client.key", "-out", "client.csr")
+    authority_signs = ("-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "2", "-days", "2")
     for command in (
         ("req", "-x509", *key, *ca, "-days", "2", *authority, "-addext", "subjectKeyIdentifier=hash"),
         ("req", *key, *server),
-        ("x509", "-req", *sign, "-extfile", "server.ext", "-out", "server.pem"),
+        ("req", *key, *client),
+        ("x509", "-req", "-in", "server.csr", *authority_signs, "-extfile", "server.ext", "-out", "server.pem"),
+        ("x509", "-req", "-in", "client.csr", *authority_signs, "-extfile", "client.ext", "-out", "client.pem"),
+        ("pkey", "-in", "client.key", "-aes256", "-passout", "pass:Sesame-key", "-out", "client-locked.key"),
     ):
         subprocess.run([openssl, *command], check=True, capture_output=True, cwd=folder, timeout=30)
 

@@ -13,6 +13,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import CapabilityError, IMAPClientAbortError, IMAPClientError, IMAPClientReadOnlyError
 
 from bounceproc.errors import AccessError, ConfigError, UnavailableError
+from bounceproc.sources.imap.sasl import log_in_by_token
 from bounceproc.sources.mailbox import Security
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ _BYTES: Final = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)
 _ATOM: Final = re.compile(r"[A-Za-z0-9!#$&'+,./:;<=>?@^_`|~-]+")
 
 _DENIED: Final = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "NOPERM"})
+_OWN_CERTIFICATE: Final = frozenset(
+    f"{version}_ALERT_{reason}"
+    for version in ("TLSV13", "TLSV1", "SSLV3")
+    for reason in (
+        "CERTIFICATE_REQUIRED",
+        "UNKNOWN_CA",
+        "BAD_CERTIFICATE",
+        "CERTIFICATE_UNKNOWN",
+        "CERTIFICATE_EXPIRED",
+    )
+)
+"""What OpenSSL calls a server's refusal of a client certificate, or of having none (RFC 8446 section 6.2)."""
 _TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CORRUPTION"})
 
 
@@ -47,13 +60,29 @@ def open_connection(mailbox: Mailbox) -> IMAPClient:
         AccessError: it does not accept the password.
 
     """
+    client = dial(mailbox)
+    try:
+        log_in(client, mailbox)
+    except BaseException:
+        with suppress(OSError):
+            client.shutdown()
+        raise
+    return client
+
+
+def dial(mailbox: Mailbox) -> IMAPClient:
+    """A connection, protected as the mailbox asks, and nobody is logged in yet.
+
+    Raises:
+        ConfigError, UnavailableError, AccessError: see `open_connection`.
+
+    """
     with conversation(mailbox):
         client = _connected(mailbox)
         try:
             client.normalise_times = False  # times with their zone, not in this machine's
             if mailbox.security is Security.STARTTLS:
                 _start_tls(client, mailbox)
-            _log_in(client, mailbox)
         except BaseException:
             with suppress(OSError):
                 client.shutdown()
@@ -126,12 +155,35 @@ def _loopback_addresses(mailbox: Mailbox) -> list[str]:
 
 def _tls_context(mailbox: Mailbox) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=mailbox.ca_file)
+        context = ssl.create_default_context(cafile=mailbox.ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(
             f"mailbox {mailbox.name!r}: ca_file {mailbox.ca_file} cannot be used: {error.strerror or error}",
             "Name a file with certificates in PEM form.",
         ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: what is older is no protection
+    if mailbox.client_cert_file is not None:
+        _load_own_certificate(context, mailbox, mailbox.client_cert_file)
+    return context
+
+
+def _load_own_certificate(context: ssl.SSLContext, mailbox: Mailbox, certificate: str) -> None:
+    # Without a function OpenSSL asks the terminal for the password of an encrypted key, and waits.
+    password = (mailbox.client_key_password or "").encode()
+    try:
+        context.load_cert_chain(certificate, mailbox.client_key_file, lambda: password)
+    except OSError as error:
+        files = " with ".join(filter(None, (certificate, mailbox.client_key_file)))
+        raise ConfigError(
+            f"mailbox {mailbox.name!r}: client_cert_file {files} cannot be used: {_reason(error)}",
+            "Name a certificate and its own key in PEM form; an encrypted key needs client_key_password_file.",
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    return error.strerror or str(error)
 
 
 def _start_tls(client: IMAPClient, mailbox: Mailbox) -> None:
@@ -144,31 +196,52 @@ def _start_tls(client: IMAPClient, mailbox: Mailbox) -> None:
         ) from error
 
 
+def log_in(client: IMAPClient, mailbox: Mailbox) -> None:
+    """Log in, by password or by access token.
+
+    Raises:
+        ConfigError, UnavailableError, AccessError: see `open_connection`.
+
+    """
+    with conversation(mailbox):
+        _log_in(client, mailbox)
+
+
 def _log_in(client: IMAPClient, mailbox: Mailbox) -> None:
-    capabilities = client.capabilities()
     try:
-        # PLAIN carries any character; LOGIN carries ASCII, and not every library quotes it.
-        if b"AUTH=PLAIN" in capabilities:
-            client.plain_login(mailbox.user, mailbox.password)
-        elif b"LOGINDISABLED" in capabilities:
-            raise ConfigError(
-                f"mailbox {mailbox.name!r}: {mailbox.host}:{mailbox.port} takes no password on this connection",
-                'Set security to "tls" or "starttls".',
-            )
-        elif _ATOM.fullmatch(mailbox.user) and mailbox.password.isascii():
-            client.login(mailbox.user, mailbox.password)
+        if mailbox.tokens is not None:
+            log_in_by_token(client, mailbox, mailbox.tokens)
         else:
-            raise ConfigError(
-                f"mailbox {mailbox.name!r}: {mailbox.host} only takes user names and passwords in ASCII",
-                "Give the account another password, or a user name without spaces and quotes.",
-            )
+            _log_in_by_password(client, mailbox)
     except IMAPClientError as error:
         if not was_refused(error) or response_code(error) in _TEMPORARY:
             raise
         raise AccessError(
             f"{mailbox.host}:{mailbox.port} does not let {mailbox.user} in: {_said(error, mailbox)}",
-            f"Check user and password of mailbox {mailbox.name!r}; some providers ask for an app password.",
+            f"Check user and password of mailbox {mailbox.name!r}; some providers ask for an app password."
+            if mailbox.tokens is None
+            else f"{mailbox.tokens.provider} gave a token that this server does not take for this user: check user of "
+            f"mailbox {mailbox.name!r}, the token's scope, and the rights on the mailbox.",
         ) from error
+
+
+def _log_in_by_password(client: IMAPClient, mailbox: Mailbox) -> None:
+    capabilities = client.capabilities()
+    # PLAIN carries any character; LOGIN carries ASCII, and not every library quotes it.
+    if b"AUTH=PLAIN" in capabilities:
+        client.plain_login(mailbox.user, mailbox.password)
+    elif b"LOGINDISABLED" in capabilities:
+        raise ConfigError(
+            f"mailbox {mailbox.name!r}: {mailbox.host}:{mailbox.port} takes no password on this connection",
+            'Set security to "tls" or "starttls", or auth to "xoauth2-google" or "xoauth2-microsoft".',
+        )
+    elif _ATOM.fullmatch(mailbox.user) and mailbox.password.isascii():
+        client.login(mailbox.user, mailbox.password)
+    else:
+        raise ConfigError(
+            f"mailbox {mailbox.name!r}: {mailbox.host} only takes user names and passwords in ASCII",
+            "Give the account another password, or a user name without spaces and quotes.",
+        )
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
@@ -201,6 +274,11 @@ def _translated_network(error: OSError, where: str, mailbox: Mailbox) -> Bouncep
             "Set host to the name in the certificate, or ca_file to the authority that signed it.",
         )
     if isinstance(error, ssl.SSLError):
+        if (error.reason or "") in _OWN_CERTIFICATE:
+            return AccessError(
+                f"{where} does not take our certificate: {(error.reason or '').lower().replace('_', ' ')}",
+                f"Set client_cert_file and client_key_file of mailbox {mailbox.name!r} to what the server's authority signed.",
+            )
         return UnavailableError(
             f"{where} does not speak TLS as expected: {error.reason or error}",
             f'Port 993 goes with security = "tls", port 143 with "starttls". {check}',
@@ -217,5 +295,5 @@ def _said(error: IMAPClientError, mailbox: Mailbox) -> str:
     first = error.args[0] if error.args else ""
     text = first.decode(errors="replace") if isinstance(first, bytes) else str(first)
     wrapped = _BYTES.fullmatch(text)  # imaplib prints the answer to LOGIN as a bytes literal
-    text = (wrapped[2] if wrapped else text).replace(mailbox.password or "\0", "***")
+    text = mailbox.hide(wrapped[2] if wrapped else text)
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:MAX_SAID]

@@ -95,16 +95,22 @@ def missing_folder(client: IMAPClient, mailbox: Mailbox) -> ConfigError:
     return ConfigError(f"mailbox {mailbox.name!r} has no folder {mailbox.folder!r}", advice)
 
 
+def find_folder(client: IMAPClient, name: str) -> str | None:
+    """The server's own name of a folder to move messages to; None where it is missing."""
+    candidates = (name, _in_namespace(client, name))
+    return next((candidate for candidate in candidates if _has_folder(client, candidate)), None)
+
+
 def ensure_folder(client: IMAPClient, name: str) -> str:
     """The server's own name of a folder to move messages to, made and subscribed to where it is missing.
 
     `/` in a name is the border between folders wherever the server uses another one, and a name without the prefix
     that the server asks for (`INBOX.` with Courier and Cyrus) gets it.
     """
+    found = find_folder(client, name)
+    if found is not None:
+        return found
     own = _in_namespace(client, name)
-    for candidate in (name, own):
-        if _has_folder(client, candidate):
-            return candidate
     try:
         client.create_folder(own)
     except IMAPClientError as error:

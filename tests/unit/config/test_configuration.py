@@ -64,6 +64,9 @@ host = "localhost"
 security = "none"
 user = "fbl"
 auth = "xoauth2-microsoft"
+oauth_client_id = "app"
+oauth_tenant = "contoso.example"
+oauth_client_secret = "hunter6"
 
 [identity]
 domains = ["Example.COM", "bücher.example"]
@@ -495,7 +498,7 @@ def test_no_text_of_a_configuration_shows_a_secret(folder: Path) -> None:
         '[lookup]\nextension = true\ntokens = "hunter5"\n', ""
     )
     config = load(folder, text + 'tokens = "hunter5"\n')
-    secrets = [config.mailbox[0].secret, config.identity.secret, config.serve.secret]
+    secrets = [config.mailbox[0].secret, config.mailbox[1].client_secret, config.identity.secret, config.serve.secret]
 
     shown = [repr(config), str(config), config.to_toml(), json.dumps(config.redacted()), repr(secrets), str(secrets)]
 
@@ -584,6 +587,54 @@ mode = "observe"
         "bounceproc.toml:16: mailbox[1].password_env: password and password_env are the same secret, given more than once. Keep one of them.",
         "bounceproc.toml:17: polcy: is no table that this version knows. Did you mean `[policy]`?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ('auth = "xoauth2-google"', ["has no way to get tokens from Google. Write oauth_service_account_file"]),
+        (
+            'auth = "xoauth2-google"\noauth_refresh_token_file = "r"',
+            ["has no oauth_client_id. Write oauth_client_id", "has no oauth_client_secret. Write"],
+        ),
+        (
+            'auth = "xoauth2-google"\noauth_service_account_file = "a"\noauth_refresh_token_env = "R"\noauth_client_id = "app"\noauth_client_secret_file = "s"',
+            ["has a service account and a refresh token. Keep one of them."],
+        ),
+        (
+            'auth = "xoauth2-microsoft"',
+            [
+                "has no oauth_client_id. Write oauth_client_id",
+                "has no way to get tokens from Microsoft. Write oauth_client_secret_file",
+                "has no oauth_tenant. Write oauth_tenant",
+            ],
+        ),
+        (
+            'auth = "xoauth2-microsoft"\noauth_client_id = "a"\noauth_refresh_token_file = "r"\noauth_authority = "http://x"',
+            ["is no https address of a host. Write it as in"],
+        ),
+        ('password = "p"\nclient_key_file = "k"', ["has a client_key_file and no client_cert_file. Write"]),
+        (
+            'password = "p"\noauth_client_secret = "s"\noauth_client_secret_env = "S"',
+            ["oauth_client_secret and oauth_client_secret_env are the same secret, given more than once"],
+        ),
+    ],
+)
+def test_what_a_way_in_needs_is_named_with_where_to_get_it(folder: Path, keys: str, wanted: list[str]) -> None:
+    found = problems(folder, f'[[mailbox]]\nname = "a"\nhost = "imap.example.com"\nuser = "u"\n{keys}\n')
+
+    assert len(found) == len(wanted)
+    assert all(start in problem for start, problem in zip(wanted, found, strict=True)), found
+
+
+def test_paths_of_keys_and_tokens_begin_at_the_configurations_folder_and_are_verified(folder: Path) -> None:
+    keys = 'auth = "xoauth2-google"\noauth_service_account_file = "secrets/account.json"\n'
+    config = load(folder, f'[[mailbox]]\nname = "a"\nhost = "imap.example.com"\nuser = "u"\n{keys}')
+
+    assert config.mailbox[0].oauth_service_account_file == folder / "secrets/account.json"
+    with pytest.raises(ConfigError) as caught:
+        config.verify_secrets({})
+    assert "mailbox a: oauth_service_account_file" in caught.value.problems[0]
 
 
 def test_a_key_in_the_wrong_table_is_told_where_it_belongs(folder: Path) -> None:
