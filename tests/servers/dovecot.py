@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import hashlib
 import itertools
 import os
 import pwd
@@ -12,7 +13,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -109,6 +111,31 @@ plugin {
 }
 """
 """Accounts that hold this many messages; COPY needs room for both, and a MOVE inside one account none."""
+FULL: Final = "Full"
+"""The namespace whose folders may hold FULL_LIMIT messages, on a server with `NARROW`."""
+FULL_LIMIT: Final = 20
+# Dovecot lets a MOVE pass where both folders count against the same quota, so there are two.
+NARROW: Final = f"""\
+mail_plugins = quota
+plugin {{
+  quota = maildir:all
+  quota2 = maildir:full:ns={FULL}/
+  quota2_rule = *:messages={FULL_LIMIT}
+}}
+namespace full {{
+  prefix = {FULL}/
+  separator = /
+  location = maildir:~/Full
+}}
+"""
+"""`[OVERQUOTA]` for what goes below `Full`."""
+ACL: Final = """\
+mail_plugins = acl
+plugin {
+  acl = vfile
+}
+"""
+"""Rights for each folder: see `MailUser.allow`."""
 
 
 @dataclass(slots=True)
@@ -119,6 +146,7 @@ class MailUser:
     name: str
     password: str = PASSWORD
     _clients: list[IMAPClient] = field(default_factory=list)
+    _prefilled: int = 1
 
     def mailbox(self, **changes: Any) -> Mailbox:
         """The settings that reach this account's INBOX; nothing is moved unless asked for."""
@@ -157,23 +185,70 @@ class MailUser:
                 client.create_folder(folder)
             client.append(folder, message, msg_time=internaldate)
 
-    def prefill(self, messages: Iterable[bytes]) -> int:
-        """Put many messages into INBOX at once, as files of its Maildir; returns how many."""
+    def prefill(self, messages: Iterable[bytes], folder: str = "INBOX") -> int:
+        """Put many messages into a folder at once, as files of its Maildir; returns how many."""
         home = self.server.folder / "mail" / self.name
-        new = home / "Maildir" / "new"
-        for folder in (home, home / "Maildir", new.parent / "cur", new, new.parent / "tmp"):
-            folder.mkdir(exist_ok=True)
-            self.server.give(folder)
+        parts = [top / part for top in (self.maildir(), self.maildir(folder)) for part in ("", "cur", "new", "tmp")]
+        for path in (home, *parts):
+            path.mkdir(exist_ok=True)
+            self.server.give(path)
+        new = self.maildir(folder) / "new"
         number = 0
         for number, message in enumerate(messages, 1):
-            path = new / f"1700000000.M{number:08}P1.test"
+            path = new / f"1700000000.M{number:08}P{self._prefilled}.test"
             path.write_bytes(message)
             self.server.give(path)
+        self._prefilled += 1
         return number
 
     def remove(self) -> None:
         """Take the whole account off the disk."""
         shutil.rmtree(self.server.folder / "mail" / self.name, ignore_errors=True)
+
+    def maildir(self, folder: str = "INBOX") -> Path:
+        """Where a folder lies on the disk."""
+        top = self.server.folder / "mail" / self.name / "Maildir"
+        return top if folder == "INBOX" else top / f".{folder}"
+
+    def stored(self) -> dict[str, Counter[tuple[bytes, str]]]:
+        """Digest and flags of every message on the disk, by folder: what cannot be hidden by a view of the server's."""
+        found: dict[str, Counter[tuple[bytes, str]]] = {}
+        top = self.maildir()
+        for folder in (top, *top.glob(".*/")):
+            mails = [path for part in ("new", "cur") for path in (folder / part).iterdir()]
+            name = folder.name.removeprefix(".") if folder != top else "INBOX"
+            found[name] = Counter(
+                (hashlib.blake2b(path.read_bytes(), digest_size=16).digest(), path.name.partition(":2,")[2])
+                for path in mails
+            )
+        return {name: mails for name, mails in found.items() if mails}
+
+    def twin(self) -> MailUser:
+        """Another account with the same folders, messages, UIDs and dates: made in no time, since files are linked."""
+        other = self.server.new_user()
+        other._prefilled = self._prefilled  # names of files that are taken
+
+        def link(source: str, target: str) -> None:
+            if Path(source).parent.name in {"cur", "new"}:
+                os.link(source, target)  # the content of a message never changes
+            else:
+                shutil.copy2(source, target)
+
+        home = self.server.folder / "mail" / other.name
+        shutil.copytree(self.server.folder / "mail" / self.name, home, copy_function=link)
+        for path in (home, *home.rglob("*")):
+            self.server.give(path)
+        return other
+
+    def allow(self, rights: str, folder: str = "INBOX") -> None:
+        """Let the owner do this in a folder and nothing else (RFC 4314); the server needs `ACL` for it."""
+        path = self.maildir(folder) / "dovecot-acl"
+        path.write_text(f"owner {rights}\n")
+        self.server.give(path)
+
+    def renumber(self, uidvalidity: int, folder: str = "INBOX") -> None:
+        """Give a folder another UIDVALIDITY, as a server does that was set up anew or lost its indexes."""
+        self.server.doveadm("mailbox", "update", "-u", self.name, "--uid-validity", str(uidvalidity), folder)
 
     def create(self, *folders: str) -> None:
         """Make folders."""
@@ -251,6 +326,7 @@ class Dovecot:
         self.ca_file = folder / "tls" / "ca.pem"
         self._numbers = itertools.count(1)
         self._account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        self._process: subprocess.Popen[bytes] | None = None
         for name, content in (files or {}).items():
             (folder / name).write_text(content)
         self._configure(
@@ -291,28 +367,61 @@ class Dovecot:
     @contextmanager
     def running(self) -> Iterator[Dovecot]:
         """The server as a foreground child, ended with the block."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
+
+    def start(self) -> None:
+        """Start it, on the ports that it had before, and wait until it greets."""
         command = [require("dovecot", "dovecot-imapd"), "-F", "-c", str(self.folder / "dovecot.conf")]
-        with (self.folder / "log" / "stderr").open("wb") as errors:
-            settings = self._as_server()
-            process = subprocess.Popen(command, stderr=errors, cwd=self.folder, start_new_session=True, **settings)
-            try:
-                self._wait(process)
-                yield self
-            finally:
-                # All its processes at once: the master alone would wait a second for the others.
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(START_TIMEOUT)
+        with (self.folder / "log" / "stderr").open("ab") as errors:
+            self._process = subprocess.Popen(
+                command, stderr=errors, cwd=self.folder, start_new_session=True, **self._as_server()
+            )
+        self._wait(self._process)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End all its processes at once (the master alone would wait a second for the others): SIGKILL is a power cut."""
+        if self._process is not None:
+            self.signal(how)
+            self._process.wait(START_TIMEOUT)
+            self._process = None
+            # Its children end a moment after the master, and one of them may still greet.
+            deadline = time.monotonic() + START_TIMEOUT
+            while self._greets() and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    def signal(self, what: signal.Signals) -> None:
+        """Send a signal to all its processes."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, what)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Its connections stand and nothing answers, for as long as the block lasts."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline and process.poll() is None:
-            try:
-                with socket.create_connection((self.host, self.port), timeout=1) as connection:
-                    if connection.recv(64).startswith(b"* OK"):
-                        return
-            except OSError:
-                time.sleep(0.02)
+            if self._greets():
+                return
+            time.sleep(0.02)
         pytest.fail(f"Dovecot did not start:\n{self.log()}")
+
+    def _greets(self) -> bool:
+        try:
+            with socket.create_connection((self.host, self.port), timeout=1) as connection:
+                return connection.recv(64).startswith(b"* OK")
+        except OSError:
+            return False
 
     def log(self) -> str:
         """What the server says of itself."""

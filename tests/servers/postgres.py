@@ -128,9 +128,9 @@ def _account() -> pwd.struct_passwd:
     pytest.skip("there is no account that PostgreSQL could run as")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """One PostgreSQL for the whole run."""
+@contextmanager
+def start_postgres() -> Iterator[Postgres]:
+    """A running cluster, gone with the block."""
     require("initdb", PACKAGE)
     pytest.importorskip("psycopg", reason="the driver for PostgreSQL is not installed (extra postgres)")
     # Not in pytest's own temporary folder: the unprivileged user may not enter that, and socket paths must be short.
@@ -140,6 +140,13 @@ def postgres() -> Iterator[Postgres]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for the whole run."""
+    with start_postgres() as server:
+        yield server
 
 
 @pytest.fixture

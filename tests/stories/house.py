@@ -28,6 +28,8 @@ class House:
     user: MailUser | None = None
     extra: str = ""
     """More lines for the table of the mailbox."""
+    port: int | None = None
+    """Where the mailbox is reached, if not at the server's own port."""
 
     def __post_init__(self) -> None:
         text = ""
@@ -37,7 +39,7 @@ class House:
             text = f"""[[mailbox]]
 name = "returns"
 host = "{self.user.server.host}"
-port = {self.user.server.port}
+port = {self.port or self.user.server.port}
 security = "none"
 user = "{self.user.name}"
 password_file = "password"
@@ -50,14 +52,22 @@ password_file = "password"
         """The SQLite file."""
         return self.folder / "bounceproc.db"
 
-    def run(self, *arguments: str, code: int = 0, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-        """Run one command; its exit code must be `code`."""
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Begin one command."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("BOUNCEPROC_")}
         command = [sys.executable, "-m", "bounceproc", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env=environ, input=stdin or b"", capture_output=True, timeout=TIMEOUT, check=False
-        )
-        result = subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, env=environ, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    def run(self, *arguments: str, code: int = 0, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one command; its exit code must be `code`."""
+        with self.start(*arguments) as process:
+            try:
+                out, err = process.communicate(stdin or b"", timeout=TIMEOUT)
+            except BaseException:
+                process.kill()
+                raise
+        result = subprocess.CompletedProcess(process.args, process.returncode, out.decode(), err.decode())
         assert result.returncode == code, (
             f"{arguments} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}"
         )

@@ -186,7 +186,9 @@ class ImapSource:
     def _prove(self, plan: Plan, chunk: Chunk) -> None:
         """Have some other message's beginning come through: where the line breaks anyway, no message is to blame."""
         other = plan.less_suspected(chunk)
-        if other is None:
+        if other is not None:
+            self._reading = plan.flight([other])  # should this be what the server breaks off at, it is suspected next
+        else:
             older = uids_above(self._client, plan.selected, 0, below=plan.uids[0])
             other = older[-1] if older else None
         if other is not None:

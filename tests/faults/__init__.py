@@ -1,0 +1,1 @@
+"""What goes wrong between us and a mail server, one kind after the other."""
