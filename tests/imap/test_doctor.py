@@ -149,12 +149,12 @@ def test_a_folder_that_is_being_read_is_not_rehearsed_in(mail_user: MailUser, tm
 
 ACL: Final = """
 mail_plugins = acl
-protocol imap {{
+protocol imap {
   mail_plugins = acl imap_acl
-}}
-plugin {{
+}
+plugin {
   acl = vfile:{folder}/acls
-}}
+}
 """
 
 

@@ -38,11 +38,11 @@ MESSAGE: Final = b"Subject: one\r\n\r\nbody\r\n"
 WAYS: Final = ("google-account", "google-refresh", "microsoft-application", "microsoft-refresh")
 
 PASSDB: Final = """
-passdb {{
+passdb {
   driver = oauth2
   mechanisms = xoauth2 oauthbearer
   args = {folder}/oauth2.conf
-}}
+}
 """
 
 

@@ -35,6 +35,11 @@ _CODE: Final = re.compile(r"\[([A-Z][A-Z-]{1,30})(?: [^\]]{0,200})?\]")
 _BYTES: Final = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)
 _ATOM: Final = re.compile(r"[A-Za-z0-9!#$&'+,./:;<=>?@^_`|~-]+")
 
+NONSENSE: Final = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+"""What the libraries trip over, and where they stop looking, when a server says what is no IMAP."""
+
 _DENIED: Final = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "NOPERM"})
 _OWN_CERTIFICATE: Final = frozenset(
     f"{version}_ALERT_{reason}"
@@ -110,6 +115,11 @@ def conversation(mailbox: Mailbox) -> Iterator[None]:
         yield
     except (IMAPClientError, OSError) as error:
         raise _translated(error, mailbox) from error
+    except NONSENSE as error:
+        raise UnavailableError(
+            f"{mailbox.host}:{mailbox.port} says what is no IMAP ({type(error).__name__})",
+            f"Nothing is lost; the next run tries it again. If this stays, check host and port of mailbox {mailbox.name!r}.",
+        ) from error
 
 
 def response_code(error: IMAPClientError) -> str | None:
