@@ -90,7 +90,7 @@ def test_a_message_that_ends_the_conversation_is_parked(
     config = Config.load(house.folder / "bounceproc.toml", environ={})
     failed = [bool(run_mailboxes(config, []).failures) for _ in range(4)]
     assert failed == [True, True, True, False]
-    check_the_end(house, mail_user, "ended the conversation")
+    check_the_end(house, mail_user, "Broken pipe")
 
 
 def test_a_line_that_breaks_whatever_is_read_condemns_no_mail(

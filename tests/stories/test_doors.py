@@ -76,8 +76,9 @@ def test_a_piped_message_is_recorded_and_a_second_delivery_changes_nothing(house
     assert deliver(house, dsn("one@example.com")).returncode == 0
     after = house.snapshot()
     assert suppressed(house) == ["one@example.com"]
-    assert {name: rows for name, rows in after.items() if name != "message"} == {
-        name: rows for name, rows in before.items() if name != "message"
+    said = ("message", "counter")  # that it came again, and how often anything came
+    assert {name: rows for name, rows in after.items() if name not in said} == {
+        name: rows for name, rows in before.items() if name not in said
     }
     assert len(after["message"]) == 1
 
