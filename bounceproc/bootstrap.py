@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 # It logs a traceback for each header that it trips over, and its exceptions are expected where it is asked.
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 
+LISTEN: Final = 3600.0
+"""Seconds between two looks for a signal that nobody was woken by."""
+
 REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
 
@@ -348,26 +351,29 @@ def _disposal(text: str) -> Disposal | None:
 @contextmanager
 def _stopping(on_stop: Callable[[], None]) -> Iterator[Event]:
     """An event that SIGTERM and SIGINT set; a second one has the system's own effect."""
-    import signal
-    from threading import Event
+    from threading import Event, Thread
 
-    stop = Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    from bounceproc.service.signals import listening
 
-    def asked(_number: int, _frame: object) -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        stop.set()
-        with suppress(OSError):  # nobody may be left who reads what is said
-            on_stop()
+    stop, ended = Event(), Event()
 
-    for number in before:
-        signal.signal(number, asked)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def listen() -> None:  # beside the handler, which may come in the middle of a line that is being printed
+        while not ended.is_set() and not stop.is_set():
+            inbox.next(LISTEN)
+            if inbox.is_ending:
+                stop.set()
+                with suppress(OSError):  # nobody may be left who reads what is said
+                    on_stop()
+
+    with listening() as inbox:
+        listener = Thread(target=listen, name="signals", daemon=True)
+        listener.start()
+        try:
+            yield stop
+        finally:
+            ended.set()
+            inbox.wake()
+            listener.join(1)
 
 
 def serve_lmtp(
