@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from functools import cache, partial
@@ -10,6 +9,7 @@ from itertools import islice
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # typeshed leaves it out
 from typing import TYPE_CHECKING, Any, Final
 
+from bounceproc.cli.collecting import spare_the_collector
 from bounceproc.cli.output import Format, harmless, out, print_json, progress, table, tame
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 CHUNK: Final = 64
 """Messages handed to a worker process at a time: enough to hide the cost of handing over, few enough to keep memory small."""
 
-COLLECT_EVERY: Final = 50_000
-"""Objects that more are made than freed before the garbage collector looks for circles."""
-
 
 def print_messages(
     paths: Sequence[str], format_: Format, *, jobs: int = 1, mbox: bool = False, rules: tuple[Path, ...] = ()
@@ -33,7 +30,7 @@ def print_messages(
 
     messages = read_messages(paths, mbox=mbox)
     lines = _parallel(messages, jobs, rules) if jobs > 1 else map(_writer(rules), messages)
-    _spare_the_collector()
+    spare_the_collector()
     if format_.is_json:
         sys.stdout.writelines(lines)
     else:
@@ -52,17 +49,6 @@ def print_replies(path: str, format_: Format, rules: tuple[Path, ...] = ()) -> N
         cells = [row[name] for name in ("class", "category", "status", "smtp_code", "rule")]
         made.add_row(*(harmless(cell or "-") for cell in cells), harmless(row["text"], 100))
     out().print(made)
-
-
-def _spare_the_collector() -> None:
-    """Keep the garbage collector from what it will not find.
-
-    Modules and rules stay to the end, and a message's objects refer to each other one way and go with their last name. Only
-    the email package, which few messages need, leaves circles: some hundred a message, found a little later.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY, 10, 10)
 
 
 @cache

@@ -58,6 +58,7 @@ def ingest(
     A message piped into `ingest -` by an MTA: exit code 0 when it is recorded, 75 whenever it is not.
     """
     from bounceproc.bootstrap import run_files, watch_files
+    from bounceproc.cli.collecting import spare_the_collector
 
     loaded = configuration(config, database)
     if watch:
@@ -77,6 +78,8 @@ def ingest(
     else:
         if on_report != "leave":
             raise typer.BadParameter("messages are moved with --watch only", param_hint="--on-report")
+        if paths != ["-"]:
+            spare_the_collector()
         with progress("ingesting") as tick:
             summary = run_files(
                 loaded, paths, mbox=mbox, dry_run=dry_run, on_batch=lambda _result, done, total: tick(done, total)

@@ -44,8 +44,10 @@ def poll(
 ) -> None:
     """Read the mailboxes: record every report, decide, commit, and only then move or flag the messages."""
     from bounceproc import bootstrap
+    from bounceproc.cli.collecting import spare_the_collector
     from bounceproc.service.signals import listening
 
+    spare_the_collector()
     log = {"log": {"format": log_format, "level": log_level}}
     if watch:
         if once or dry_run:
