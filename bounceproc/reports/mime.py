@@ -271,8 +271,8 @@ def has_stray_line(block: bytes) -> bool:
 
 
 def split(data: bytes, start: int, end: int) -> tuple[Head, int]:
-    """The header of an entity, and where its body begins."""
-    if data.startswith(b"\n", start):
+    """The header of an entity, and where its body begins; an entity that ends before it begins has neither."""
+    if start >= end or data.startswith(b"\n", start):
         return _NO_HEAD, min(end, start + 1)
     stop = data.find(b"\n\n", start, end)
     if 0 <= stop < start + SHORT_HEAD:

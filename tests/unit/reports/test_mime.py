@@ -92,3 +92,18 @@ def test_anything_is_a_message(noise: bytes) -> None:
 def test_parts_come_back_as_they_were_put_in(bodies: list[str]) -> None:
     joined = b"".join(b"--=cut=\n\n" + body.encode() + b"\n" for body in bodies)
     assert texts(b'Content-Type: multipart/mixed; boundary="=cut="\n\n' + joined + b"--=cut=--\n") == bodies
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (4, 4), (5, 4), (12, 3), (99, 99), (99, 5)])
+def test_an_entity_that_ends_before_it_begins_has_neither_header_nor_body(start: int, end: int) -> None:
+    """Two delimiters in a row leave nothing between them, not even the line end that both share."""
+    head, body = mime.split(b"Subject: a\n\nb\n", start, end)
+    assert head.headers.plain(b"subject") == b""
+    assert body == end
+
+
+@pytest.mark.parametrize("between", [b"", b"\n", b"\n\n", b"--b\n--b\n", b"--b\n\n--b"])
+def test_empty_parts_raise_nothing(between: bytes) -> None:
+    top = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+    message = mime.Part(top + between + b"--b--\n", 0, len(top) + len(between) + 6)
+    assert [part.octets() for part in message.leaves()].count(b"") >= 1
