@@ -11,15 +11,14 @@ import logging
 import sys
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
 from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
-from bounceproc.event import Trust
-from bounceproc.policy.settings import Policy, Threshold
+from bounceproc.policies import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from bounceproc.classify.classifier import Classifier
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
-    from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.finding import Finding
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Recorder, WatchedSource
@@ -122,7 +120,7 @@ def not_served(config: Config) -> tuple[str, ...]:
     notes = []
     if config.identity.secret is not None:
         notes.append(
-            "identity.token_secret: signed return paths are not read yet; unsigned reports only count until they are"
+            "identity.token_secret: signed return paths are not read yet; unsigned reports only go to the review list until they are"
         )
     if config.identity.trusted_authserv:
         notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
@@ -200,48 +198,6 @@ def schema(config: Config) -> Schema:
     from bounceproc.store.schema import Schema
 
     return Schema(config.database_url())
-
-
-# ---- policy ----------------------------------------------------------------------------------------------------------
-
-
-def policy_of(config: Config) -> Policy:
-    """The thresholds in force, and what each level of trust may do (nothing to hold reports against: all but guesses act)."""
-    rows = config.policy
-    held_against = bool(config.identity.domains or config.identity.secret)
-    strict = (
-        {"acts": frozenset({Trust.SIGNED, Trust.MATCHED}), "counts": frozenset({Trust.REPORTED})}
-        if held_against
-        else {}
-    )
-    return Policy(
-        enforce=rows.mode.value == "enforce",
-        complaint=_threshold(rows.complaint),
-        unsubscribe=_threshold(rows.unsubscribe),
-        hard=_threshold(rows.hard),
-        soft={
-            "inactive-mailbox": _threshold(rows.inactive_mailbox),
-            "mailbox-full": _threshold(rows.mailbox_full),
-            "recipient-refused": _threshold(rows.recipient_refused),
-        },
-        unknown_address=_threshold(rows.unknown_address),
-        domain=_threshold(rows.domain, addresses=rows.domain.addresses),
-        **strict,
-    )
-
-
-def _threshold(row: ThresholdSection, *, addresses: int = 1) -> Threshold:
-    def period(days: int) -> timedelta | None:
-        return timedelta(days=days) if days else None
-
-    return Threshold(
-        messages=row.messages,
-        days=row.days,
-        span=timedelta(days=row.span_days),
-        within=period(row.within_days),
-        expires=period(row.expires_days),
-        addresses=addresses,
-    )
 
 
 # ---- the flow --------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ def add_commands() -> None:
         export,
         ingest,
         lmtp,
+        policy,
         poll,
         rules,
         service,
@@ -42,5 +43,5 @@ def add_commands() -> None:
 
     for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
         module.add_to(app)
-    for module in (suppress, rules, db, config, service):
+    for module in (suppress, policy, rules, db, config, service):
         app.add_typer(module.app)
