@@ -310,6 +310,8 @@ class Suppression:
     """The id of the event that decided, in hexadecimal."""
     note: str | None = None
     """What a person wrote, or what policy counted."""
+    second_look: bool = False
+    """It does not end at `until`: it becomes permanent then, unless a sign of delivery comes before."""
 
     def to_dict(self) -> dict[str, str | None]:
         """The entry under the names that scripts rely on."""

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 def decide(history: History, policy: Policy, now: datetime) -> Verdict:
     """What the evidence asks for at `now`. Depends on the set of evidence, never on the order of its arrival."""
     found = rows.sort(history, policy, now)
-    cleared = bool(found.cleared)
+    cleared: set[bytes] = set()
     wanted: list[Decision] = []
     reviews: list[Review] = []
     for row in found.rows:
         judged = judge(row, found.deliveries, policy, now)
-        cleared = cleared or bool(judged.cleared)
+        cleared |= judged.cleared
         wanted += [_decision(row, tipped) for tipped in judged.tipped]
         if not judged.tipped and policy.reviews:
             reviews += _review(row, policy)
@@ -36,14 +36,15 @@ def decide(history: History, policy: Policy, now: datetime) -> Verdict:
     decisions = tuple(d for d in standing if not _is_kept(history, d, now))
     if len(decisions) < len(standing):
         reviews += [_overruled(d, found.rows) for d in standing if d not in decisions]
-    taken = frozenset({"bounce"}) if cleared else frozenset[str]()
-    lift = cleared and not any(d.reason == "bounce" for d in decisions)
+    taken = frozenset({"bounce"}) if cleared or found.cleared else frozenset[str]()
+    lift = bool(taken) and not any(d.reason == "bounce" for d in decisions)
     return Verdict(
         key=history.key,
         is_domain=history.is_domain,
         decisions=decisions,
         lift_reasons=taken if lift else frozenset(),
         anew=frozenset() if lift else taken,
+        cleared=frozenset(cleared),
         reviews=tuple(r for r in reviews if not any((d.scope, d.reason) == (r.scope, r.reason) for d in decisions)),
         delivered_at=found.delivered_at,
     )

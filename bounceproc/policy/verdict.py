@@ -65,11 +65,13 @@ class Verdict:
     """Reasons that a later sign of delivery took away."""
     anew: frozenset[str] = frozenset()
     """Reasons of which it took a part away: their entries are what `decisions` says, even where that is less than before."""
+    cleared: frozenset[bytes] = frozenset()
+    """The ids of hard bounces that it took away: an entry that came of one of them goes with it."""
     reviews: tuple[Review, ...] = ()
     delivered_at: datetime | None = None
     """The newest sign of delivery that is trusted."""
 
     @property
     def speaks(self) -> bool:
-        """Whether it asks for anything."""
-        return bool(self.decisions or self.lift_reasons or self.reviews)
+        """Whether it may change the list."""
+        return bool(self.decisions or self.lift_reasons or self.anew)
