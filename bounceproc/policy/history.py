@@ -75,7 +75,7 @@ class Kept:
 
     def covers(self, scope: str, reason: str) -> bool:
         """Whether it speaks of such a suppression."""
-        return self.scope in {"*", scope} and (reason == "bounce" or self.consent)
+        return self.scope in {"*", scope} and (reason in {"bounce", "import"} or self.consent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _is_lifted(history: History, piece: Evidence, now: datetime) -> bool:
     if history.lifted_at is not None and piece.received_at <= history.lifted_at:
         return True
     for kept in history.kept:
-        is_over = kept.scope == EVERYWHERE and kept.until is not None and kept.until <= now
+        is_over = kept.until is not None and kept.until <= now
         if is_over and kept.until is not None and piece.received_at <= kept.until:
             return kept.consent or piece.type is EventType.BOUNCE
     return False

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from bounceproc.store.engine import Database
+from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
@@ -25,13 +26,14 @@ def utc_now() -> datetime:
 
 
 class Store:
-    """What an open database offers: `ledger` to the flow, `suppressions` to whoever asks or changes the list."""
+    """What an open database offers: `ledger` to the flow, the rest to whoever asks or decides."""
 
     def __init__(self, database: Database, keys: Keys, privacy: Privacy, now: Callable[[], datetime]) -> None:
         self._database = database
         self.keys = keys
         self.ledger = Ledger(database, keys, privacy=privacy, now=now)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
+        self.keeping = Keeping(database, keys, privacy=privacy)
 
     @classmethod
     def open(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.stories.house import House
+from tests.unit.mails import complaint, dsn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,3 +39,31 @@ def test_a_policy_is_checked_before_it_is_in_force(house: House) -> None:
     assert "new.toml:5: policy.complaint.scope: 'x' is not known. Write '*' or 'stream'." in said
     assert "fine" in house.run("policy", "check", "new.toml").stderr
     assert house.json("policy", "show", "--format", "json")[0]["mailbox-full"]["messages"] == 4
+
+
+def test_a_person_goes_on_sending_and_everybody_can_see_it(house: House) -> None:
+    (house.folder / "hard.eml").write_bytes(dsn("anna@example.com"))
+    house.run("ingest", "hard.eml")
+    house.run("suppress", "remove", "anna@example.com", "--keep", code=2)
+    house.run("suppress", "remove", "anna@example.com", "--keep", "--until", "90d", "--note", "their server was broken")
+    (house.folder / "again.eml").write_bytes(dsn("anna@example.com", original="<later@sender.example>"))
+    house.run("ingest", "again.eml")
+
+    house.run("check", "-q", "anna@example.com")
+    (kept,) = house.json("suppress", "allowed", "--format", "json")
+    assert (kept["address"], kept["reason"], kept["scope"]) == ("anna@example.com", "their server was broken", "*")
+    house.run("suppress", "disallow", "anna@example.com")
+    house.run("suppress", "disallow", "anna@example.com", code=1)
+    (house.folder / "third.eml").write_bytes(dsn("anna@example.com", original="<last@sender.example>"))
+    house.run("ingest", "third.eml")
+    house.run("check", "-q", "anna@example.com", code=1)
+
+
+def test_who_complained_is_only_mailed_again_with_a_consent(house: House) -> None:
+    (house.folder / "complaint.eml").write_bytes(complaint("georg@example.org"))
+    house.run("ingest", "complaint.eml")
+
+    said = house.run("suppress", "allow", "georg@example.org", "--reason", "he is a customer", code=2).stderr
+    assert "Only the recipient can take that back" in said
+    house.run("suppress", "allow", "georg@example.org", "--reason", "asked", "--consent", "wrote on 3 March")
+    house.run("check", "-q", "georg@example.org")

@@ -1,0 +1,83 @@
+"""Decisions by hand to go on sending, as the column `address.kept` holds them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from bounceproc.policy.history import Kept
+from bounceproc.store.statements import among, chunks
+from bounceproc.store.tables import address
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """One decision: who, when, why, until when, and the recipient's consent where one was stated."""
+
+    scope: str
+    since: datetime
+    until: datetime | None
+    note: str
+    consent: str | None
+    actor: str
+
+    @property
+    def kept(self) -> Kept:
+        """As policy sees it."""
+        return Kept(self.scope, self.since, self.until, consent=bool(self.consent))
+
+
+def dump(keeps: Iterable[Keep]) -> str | None:
+    """The text of a column; None where nothing was decided."""
+    rows = [
+        {
+            "scope": keep.scope,
+            "since": keep.since.isoformat(),
+            "until": keep.until.isoformat() if keep.until else None,
+            "note": keep.note,
+            "consent": keep.consent,
+            "actor": keep.actor,
+        }
+        for keep in keeps
+    ]
+    return json.dumps(rows, separators=(",", ":")) if rows else None
+
+
+def load(text: str | None) -> tuple[Keep, ...]:
+    """What a column says."""
+    if not text:
+        return ()
+    return tuple(
+        Keep(
+            scope=row["scope"],
+            since=datetime.fromisoformat(row["since"]),
+            until=datetime.fromisoformat(row["until"]) if row["until"] else None,
+            note=row["note"],
+            consent=row["consent"],
+            actor=row["actor"],
+        )
+        for row in json.loads(text)
+    )
+
+
+def decisions(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, tuple[Keep, ...]]:
+    """What was decided about these addresses; those that nothing was decided about are left out."""
+    found: dict[bytes, tuple[Keep, ...]] = {}
+    for part in chunks(sorted(keys)):
+        statement = sa.select(address.c.key, address.c.kept).where(
+            among(connection, address.c.key, part), address.c.kept.is_not(None)
+        )
+        found |= {row.key: load(row.kept) for row in connection.execute(statement)}
+    return found
+
+
+def write(connection: sa.Connection, key: bytes, keeps: Iterable[Keep], now: datetime) -> None:
+    """Put the decisions about one address in place of those before."""
+    connection.execute(sa.update(address).where(address.c.key == key).values(kept=dump(keeps), updated_at=now))
