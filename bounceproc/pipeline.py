@@ -241,6 +241,8 @@ class Pipeline:
             recorded = ledger.record(readings)
             verdicts = tuple(decide(history, self._policy, now) for history in recorded.histories)
             changed = ledger.apply(verdicts) if self._policy.enforce else 0
+            if any(verdict.reviews for verdict in verdicts):
+                ledger.review(verdicts, again=self._policy.review_again)
             if batch.checkpoint is not None:
                 ledger.advance(batch.checkpoint)
             if batch.ahead is not None:

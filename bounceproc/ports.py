@@ -232,6 +232,12 @@ class LedgerBatch(Protocol):
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""
 
+    def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
+        """Put before a person what the verdicts ask for; returns how many addresses are new on that list.
+
+        What a person decided about stays decided until `again` pieces of evidence were received since.
+        """
+
     def advance(self, checkpoint: Checkpoint) -> None:
         """Remember how far the source's folder was read."""
 

@@ -35,6 +35,7 @@ def add_commands() -> None:
         lmtp,
         policy,
         poll,
+        review,
         rules,
         service,
         status,
@@ -43,5 +44,5 @@ def add_commands() -> None:
 
     for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
         module.add_to(app)
-    for module in (suppress, policy, rules, db, config, service):
+    for module in (suppress, review, policy, rules, db, config, service):
         app.add_typer(module.app)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bounceproc.errors import UsageError
 from bounceproc.event import iso
-from bounceproc.store import addresses, changing, feed, kept, statements, suppressions
+from bounceproc.store import addresses, changing, feed, kept, reviews, statements, suppressions
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import Entry
 from bounceproc.store.kept import Keep
@@ -119,6 +119,7 @@ def _keep(connection: sa.Connection, touched: Touched, keep: Keep) -> int:
         )
     if gone or keep.scope == "*":
         addresses.lifted(connection, touched.key, keep.since)
+        reviews.forget(connection, touched.key)
     others = [one for one in kept.load(row.kept) if keep.scope not in {"*", one.scope}]
     kept.write(connection, touched.key, [*others, keep], keep.since)
     lifted = changing.write(

@@ -10,6 +10,7 @@ from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
+from bounceproc.store.reviews import Reviews
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
 from bounceproc.store.suppressions import Suppressions
@@ -33,6 +34,7 @@ class Store:
         self.keys = keys
         self.ledger = Ledger(database, keys, privacy=privacy, now=now)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
+        self.reviews = Reviews(database, keys)
         self.keeping = Keeping(database, keys, privacy=privacy)
 
     @classmethod

@@ -12,7 +12,7 @@ from bounceproc.errors import InvalidAddressError
 from bounceproc.event import BounceClass, Event, EventType, Trust
 from bounceproc.ports import AddressStatus, RecordedEvent
 from bounceproc.status import EnhancedStatus
-from bounceproc.store import addresses, changing, feed, kept
+from bounceproc.store import addresses, changing, feed, kept, reviews
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import AUTOMATIC, Entry, strength
 from bounceproc.store.rows import clean
@@ -259,6 +259,7 @@ def _lift(
     gone = [entry for entry in standing(connection, [touched.key]) if scope in {None, entry.scope}]
     if gone:
         addresses.lifted(connection, touched.key, now)
+        reviews.forget(connection, touched.key)
     return changing.write(connection, [(entry, None) for entry in gone], actor=actor, at=now, note=note)
 
 

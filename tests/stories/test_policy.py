@@ -67,3 +67,26 @@ def test_who_complained_is_only_mailed_again_with_a_consent(house: House) -> Non
     assert "Only the recipient can take that back" in said
     house.run("suppress", "allow", "georg@example.org", "--reason", "asked", "--consent", "wrote on 3 March")
     house.run("check", "-q", "georg@example.org")
+
+
+def test_with_a_token_secret_forged_reports_only_wait_for_a_person(house: House) -> None:
+    (house.folder / "bounceproc.toml").write_text("[identity]\ntoken_secret = 'x'\n")
+    for number, who in enumerate(("anna", "anna", "anna", "bert")):
+        (house.folder / f"{number}.eml").write_bytes(dsn(f"{who}@example.com", original=f"<{number}@x.example>"))
+    house.run("ingest", *(f"{number}.eml" for number in range(4)))
+
+    house.run("check", "-q", "anna@example.com", "bert@example.com")
+    waiting = house.json("review", "list", "--format", "json")
+    assert sorted((one["address"], one["count"]) for one in waiting) == [
+        ("anna@example.com", 3),
+        ("bert@example.com", 1),
+    ]
+    house.run("review", "confirm", "anna@example.com", "--note", "I called her")
+    house.run("review", "dismiss", "bert@example.com")
+    house.run("review", "dismiss", "bert@example.com", code=1)
+    assert "Nobody waits" in house.run("review", "list").stdout
+    assert "dismissed by user:" in house.run("review", "list", "--all").stdout
+    house.run("check", "-q", "anna@example.com", code=1)
+    (entry,) = house.json("suppress", "list", "--format", "json")
+    assert (entry["origin"], entry["reason"]) == ("manual", "bounce")
+    assert entry["note"].startswith("I called her; confirmed on review: bad-mailbox: 1 message on 1 day; events ")

@@ -116,6 +116,9 @@ class FakeLedger:
         self.verdicts += found
         return len(found)
 
+    def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
+        return sum(len(verdict.reviews) for verdict in verdicts)
+
     def advance(self, checkpoint: Checkpoint) -> None:
         self.log.append(f"advance {checkpoint.uid}")
 
