@@ -409,6 +409,8 @@ def run_mailboxes(
             for folder in section.all_folders
         }
         results = once.run(opened)
+        if not dry_run and not stop():
+            store.due.work(policy_of(config), stop=stop)
     runs = Runs()
     for section in chosen:
         mine = [result for (name, _), result in results.items() if name == section.name]
@@ -457,6 +459,7 @@ def watch_mailboxes(load: Callable[[], Config], names: Sequence[str]) -> int:
 
 def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
     """All that a configuration asks for, checked and opened."""
+    from bounceproc.service.idle import Idle
     from bounceproc.service.logs import tell
     from bounceproc.service.supervisor import Plan
 
@@ -468,16 +471,21 @@ def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
     with ExitStack() as held:
         store = held.enter_context(open_store(config))
         pipeline = _pipeline(config, store)
-        jobs = tuple(_job(config, mailbox, store, pipeline) for mailbox in mailboxes)
+        policy = policy_of(config)
+        idle = Idle(lambda stop: store.due.work(policy, stop=stop).to_dict())
+        jobs = tuple(_job(config, mailbox, store, pipeline, idle.work) for mailbox in mailboxes)
         return Plan(jobs, held.pop_all().close)
 
 
-def _job(config: Config, mailbox: Mailbox, store: Store, pipeline: Pipeline) -> Job:
+def _job(
+    config: Config, mailbox: Mailbox, store: Store, pipeline: Pipeline, idle: Callable[[Callable[[], bool]], None]
+) -> Job:
     from bounceproc.service.run import run_once
     from bounceproc.service.watcher import Job
 
     def round_(source: WatchedSource, summary: Summary, **options: Any) -> None:
         run_once(source, store.ledger, pipeline, summary, **options)
+        idle(options["stop"])
 
     return Job(
         mailbox=mailbox.name,

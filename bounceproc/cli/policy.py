@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, configuration
-from bounceproc.cli.output import out, print_json, say, table
+from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
+from bounceproc.cli.output import Format, out, print_json, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +61,29 @@ def check(
 
     policy_of(Config.load(file, environ={}))
     say(f"{file}: fine")
+
+
+@app.command()
+def due(
+    *,
+    format_: Annotated[Format, typer.Option("--format", help="A line for people, or one JSON object.")] = Format.TABLE,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Do what falls due: second looks, ends, old reviews. A poller does it in its idle time; this is for where none runs."""
+    from bounceproc.bootstrap import open_store
+    from bounceproc.policies import policy_of
+
+    loaded = configuration(config, database)
+    with open_store(loaded) as store:
+        done = store.due.work(policy_of(loaded))
+    if format_.is_json:
+        print_json(done.to_dict())
+        return
+    typer.echo(
+        f"{done.permanent} became permanent, {done.lifted} were lifted, {done.expired} were over; {done.ended} decisions to "
+        f"go on sending ended, {done.dropped} reviews were dropped"
+    )
 
 
 def _table(console: Console, plain: Mapping[str, Any]) -> None:

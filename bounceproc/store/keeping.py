@@ -11,7 +11,7 @@ from bounceproc.errors import UsageError
 from bounceproc.event import iso
 from bounceproc.store import addresses, changing, feed, kept, reviews, statements, suppressions
 from bounceproc.store.addresses import Touched
-from bounceproc.store.entries import Entry
+from bounceproc.store.entries import AUTOMATIC, Entry
 from bounceproc.store.kept import Keep
 from bounceproc.store.rows import clean
 from bounceproc.store.tables import address
@@ -135,11 +135,29 @@ def end(connection: sa.Connection, key: bytes, scope: str | None, *, actor: str,
     ended = [keep for keep in kept.load(row.kept) if scope in {None, keep.scope}] if row is not None else []
     if row is None or not ended:
         return 0
-    kept.write(connection, key, [keep for keep in kept.load(row.kept) if keep not in ended], now)
     addresses.lifted(connection, key, now)
+    _end(connection, row, ended, actor=actor, now=now)
+    return len(ended)
+
+
+def end_over(connection: sa.Connection, key: bytes, *, now: datetime) -> int:
+    """End the decisions about one address whose time is over: what was received until then never counts."""
+    row = addresses.lock(connection, [key]).get(key)
+    over = [keep for keep in kept.load(row.kept) if not keep.kept.holds(now)] if row is not None else []
+    if row is None or not over:
+        return 0
+    until = max(keep.until for keep in over if keep.until is not None)
+    addresses.lifted(connection, key, max(until, row.lifted_at or until))
+    _end(connection, row, over, actor=AUTOMATIC, now=now)
+    return len(over)
+
+
+def _end(
+    connection: sa.Connection, row: sa.Row[tuple[object, ...]], ended: list[Keep], *, actor: str, now: datetime
+) -> None:
+    kept.write(connection, row.key, [keep for keep in kept.load(row.kept) if keep not in ended], now)
     for keep in ended:
         _tell(connection, row, keep, "unkeep", actor=actor, at=now)
-    return len(ended)
 
 
 def _tell(

@@ -29,6 +29,8 @@ CITED: Final = 10
 MAX_OPEN: Final = 100_000
 """Addresses that may wait: nobody reads more, and whoever forges reports can name any number of them."""
 
+_OPEN: Final = sa.select(sa.func.count()).select_from(review).where(review.c.state == "open")
+
 Name = tuple[bytes, str, str]
 """Key, scope and reason: one row each."""
 
@@ -147,12 +149,18 @@ def forget(connection: sa.Connection, key: bytes) -> None:
     connection.execute(sa.delete(review).where(review.c.key == key))
 
 
+def is_full(connection: sa.Connection, *, before: datetime) -> bool:
+    """Whether there is something for `purge` to do."""
+    if connection.scalar(sa.select(sa.exists().where(review.c.last_at < before))):
+        return True
+    return (connection.scalar(_OPEN) or 0) > MAX_OPEN
+
+
 def purge(connection: sa.Connection, *, before: datetime, limit: int) -> int:
     """Drop up to `limit` rows that nothing new came for, and of too many open ones the oldest; returns how many."""
     names = (review.c.key, review.c.scope, review.c.reason)
     gone = _drop(connection, sa.select(*names).where(review.c.last_at < before).limit(limit))
-    waiting = sa.select(sa.func.count()).select_from(review).where(review.c.state == "open")
-    excess = min((connection.scalar(waiting) or 0) - MAX_OPEN, limit - gone)
+    excess = min((connection.scalar(_OPEN) or 0) - MAX_OPEN, limit - gone)
     if excess > 0:
         gone += _drop(
             connection, sa.select(*names).where(review.c.state == "open").order_by(review.c.last_at).limit(excess)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from bounceproc.store.due import Due
 from bounceproc.store.engine import Database
 from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
@@ -34,6 +35,7 @@ class Store:
         self.keys = keys
         self.ledger = Ledger(database, keys, privacy=privacy, now=now)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
+        self.due = Due(database, now=now)
         self.reviews = Reviews(database, keys)
         self.keeping = Keeping(database, keys, privacy=privacy)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,3 +92,19 @@ def test_with_a_token_secret_forged_reports_only_wait_for_a_person(house: House)
     (entry,) = house.json("suppress", "list", "--format", "json")
     assert (entry["origin"], entry["reason"]) == ("manual", "bounce")
     assert entry["note"].startswith("I called her; confirmed on review: bad-mailbox: 1 message on 1 day; events ")
+
+
+def test_what_is_due_is_done_by_hand_where_no_poller_runs(house: House) -> None:
+    (house.folder / "bounceproc.toml").write_text("[policy.hard]\nsecond_look_days = 7\n")
+    (house.folder / "hard.eml").write_bytes(dsn("anna@example.com"))
+    house.run("ingest", "hard.eml")
+    house.run("suppress", "add", "bert@example.com", "--until", "1d")
+    assert house.json("policy", "due", "--format", "json")[0]["permanent"] == 0
+    with closing(sqlite3.connect(house.database)) as connection, connection:
+        connection.execute("UPDATE suppression SET until = '2026-01-02 03:04:05.000000'")
+
+    house.configuration.write_text("")
+    house.run("check", "-q", "anna@example.com", code=1)
+    assert "1 became permanent, 0 were lifted, 1 were over" in house.run("policy", "due").stdout
+    (entry,) = house.json("suppress", "list", "--expired", "--format", "json")
+    assert (entry["address"], entry["until"]) == ("anna@example.com", None)
