@@ -361,6 +361,12 @@ class AddressStatus:
     """In force at the moment asked for, strongest first, those of its domain included."""
     events: tuple[RecordedEvent, ...]
     """Newest first."""
+    histories: tuple[History, ...] = ()
+    """What policy counts with: of the address, then of its domain, where there is one."""
+    kept: tuple[Mapping[str, str | None], ...] = ()
+    """Decisions by hand to go on sending."""
+    review: tuple[Mapping[str, str | int | None], ...] = ()
+    """What waits for a person's decision, or had one."""
 
     def to_dict(self) -> dict[str, object]:
         """The story under the names that scripts rely on; the strongest suppression's fields stand at the top as well."""

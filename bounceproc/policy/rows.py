@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.event import BounceClass, EventType
 from bounceproc.policy.settings import EVERYWHERE, STREAM
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from bounceproc.policy.history import Evidence, History
     from bounceproc.policy.settings import Policy, Threshold
+
+
+NO_TIME: Final = timedelta(0)
+"""The span of nothing."""
 
 
 @dataclass(frozen=True, slots=True)

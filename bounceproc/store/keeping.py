@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from bounceproc.errors import UsageError
-from bounceproc.event import iso
 from bounceproc.store import addresses, changing, feed, kept, reviews, statements, suppressions
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import AUTOMATIC, Entry
@@ -40,16 +39,7 @@ class KeptAddress:
 
     def to_dict(self) -> dict[str, str | None]:
         """For scripts."""
-        keep = self.keep
-        return {
-            "address": self.address,
-            "scope": keep.scope,
-            "since": iso(keep.since),
-            "until": iso(keep.until),
-            "reason": keep.note,
-            "consent": keep.consent,
-            "by": keep.actor,
-        }
+        return {"address": self.address, **self.keep.to_dict()}
 
 
 class Keeping:

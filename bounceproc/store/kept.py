@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from bounceproc.event import iso
 from bounceproc.policy.history import Kept
 from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import address
@@ -27,6 +28,17 @@ class Keep:
     note: str
     consent: str | None
     actor: str
+
+    def to_dict(self) -> dict[str, str | None]:
+        """For scripts."""
+        return {
+            "scope": self.scope,
+            "since": iso(self.since),
+            "until": iso(self.until),
+            "reason": self.note,
+            "consent": self.consent,
+            "by": self.actor,
+        }
 
     @property
     def kept(self) -> Kept:

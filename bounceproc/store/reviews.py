@@ -134,6 +134,11 @@ def _row(verdict: Verdict, one: Review, address: str | None) -> dict[str, Any]:
     }
 
 
+def of(connection: sa.Connection, key: bytes) -> tuple[Waiting, ...]:
+    """What is remembered of one address."""
+    return tuple(_waiting(row) for _, row in sorted(_known(connection, [key]).items()))
+
+
 def _renewed(before: Mapping[str, Any], row: dict[str, Any], one: Review, again: int) -> dict[str, Any] | None:
     """The row as it is to be now; None where it stays."""
     if before["state"] == "open":
@@ -209,11 +214,6 @@ class Reviews:
             if len(page) < PAGE:
                 return
             last = (page[-1]["key"], page[-1]["scope"], page[-1]["reason"])
-
-    def of(self, key: bytes) -> tuple[Waiting, ...]:
-        """What is remembered of one address."""
-        with self._database.reading() as connection:
-            return tuple(_waiting(row) for row in _known(connection, [key]).values())
 
     def confirm(self, subject: Address, *, note: str | None, actor: str, now: datetime) -> int:
         """Suppress by hand what waits for a decision, citing its events; returns how many entries that made."""

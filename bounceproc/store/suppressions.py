@@ -17,6 +17,7 @@ from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import AUTOMATIC, Entry, strength
 from bounceproc.store.rows import clean
 from bounceproc.store.statements import among, chunks, retrying
+from bounceproc.store.tables import address as address_table
 from bounceproc.store.tables import event, message, suppression
 
 if TYPE_CHECKING:
@@ -79,8 +80,17 @@ class Suppressions:
             found = _in_force(connection, set(names), stream, now)
             decided = _decided(connection, [names], found)
             events = _events(connection, names[0], address)
+            rows = _rows(connection, names)
+            waiting = reviews.of(connection, names[0])
         holding = sorted(_holding(names, found, decided, now), key=strength)
-        return AddressStatus(address.text, tuple(entry.public() for entry in holding), events)
+        return AddressStatus(
+            address.text,
+            tuple(entry.public() for entry in holding),
+            events,
+            histories=tuple(addresses.history_of(rows[key]) for key in names if key in rows),
+            kept=tuple(keep.to_dict() for keep in kept.load(rows[names[0]].kept)) if names[0] in rows else (),
+            review=tuple(one.to_dict() for one in waiting),
+        )
 
     def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
         """The whole list in the order in which the entries were added, read in pages."""
@@ -261,6 +271,11 @@ def _lift(
         addresses.lifted(connection, touched.key, now)
         reviews.forget(connection, touched.key)
     return changing.write(connection, [(entry, None) for entry in gone], actor=actor, at=now, note=note)
+
+
+def _rows(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, sa.Row[tuple[object, ...]]]:
+    found = connection.execute(sa.select(address_table).where(among(connection, address_table.c.key, keys)))
+    return {row.key: row for row in found}
 
 
 # ---- events, read back ------------------------------------------------------------------------------------------------

@@ -108,3 +108,24 @@ def test_what_is_due_is_done_by_hand_where_no_poller_runs(house: House) -> None:
     assert "1 became permanent, 0 were lifted, 1 were over" in house.run("policy", "due").stdout
     (entry,) = house.json("suppress", "list", "--expired", "--format", "json")
     assert (entry["address"], entry["until"]) == ("anna@example.com", None)
+
+
+def test_status_tells_the_whole_story(house: House) -> None:
+    (house.folder / "full.eml").write_bytes(
+        dsn("anna@example.com", status="5.2.2", diagnostic="552 5.2.2 Quota exceeded (mailbox for user is full)")
+    )
+    (house.folder / "hard.eml").write_bytes(dsn("anna@example.com", original="<second@sender.example>"))
+    house.run("ingest", "full.eml", "hard.eml")
+
+    page = house.run("status", "anna@example.com").stdout
+    (story,) = house.json("status", "anna@example.com", "--format", "json")
+
+    assert "lifted by: a person: `bounceproc suppress remove`" in page
+    assert "mailbox-full: 1 of 4 messages, on 1 of 4 days, spanning 0 of 14 days, within 60 days: not enough" in page
+    assert sorted(event["counted"] for event in story["events"]) == ["counts for hard", "counts for mailbox-full"]
+    assert [(line["row"], line["met"]) for line in story["progress"]] == [("hard", True), ("mailbox-full", False)]
+    assert story["suppressions"][0]["lifted_by"].startswith("a person")
+    assert (story["suppressed"], story["category"], story["kept"], story["review"]) == (True, "bad-mailbox", [], [])
+    house.run("suppress", "remove", "anna@example.com", "--keep", "--note", "she called")
+    assert "goes on being mailed, whatever is reported: she called" in house.run("status", "anna@example.com").stdout
+    assert "does not count: received before a person decided" in house.run("status", "anna@example.com").stdout
