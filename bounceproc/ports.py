@@ -232,6 +232,9 @@ class LedgerBatch(Protocol):
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""
 
+    def observe(self, verdicts: Iterable[Verdict]) -> int:
+        """Remember what the verdicts would change, and change nothing; returns how many suppressions that would be."""
+
     def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
         """Put before a person what the verdicts ask for; returns how many addresses are new on that list.
 

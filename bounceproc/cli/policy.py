@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
-from bounceproc.cli.output import Format, out, print_json, say, table
+from bounceproc.cli.output import Format, harmless, out, print_json, say, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rich.console import Console
 
@@ -84,6 +84,46 @@ def due(
         f"{done.permanent} became permanent, {done.lifted} were lifted, {done.expired} were over; {done.ended} decisions to "
         f"go on sending ended, {done.dropped} reviews were dropped"
     )
+
+
+@app.command()
+def observed(
+    *,
+    regretted: Annotated[bool, typer.Option("--regretted", help="Only what took mail later.")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="How many, by reason and category.")] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="A table for people, or one JSON object a line.")
+    ] = Format.TABLE,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Show what `mode = "observe"` would have suppressed, and what it would have regretted: addresses that took mail later."""
+    from bounceproc.bootstrap import open_store
+
+    with open_store(configuration(config, database)) as store:
+        rows = (
+            store.observing.summary()
+            if summary
+            else (one.to_dict() for one in store.observing.listing(regretted=regretted))
+        )
+        _print(rows, format_)
+        total = store.observing.summary()
+    if not format_.is_json:
+        counts = {name: sum(int(row[name] or 0) for row in total) for name in ("suppressed", "lifted", "regretted")}
+        say("would have suppressed {suppressed}, lifted {lifted} again, and regretted {regretted}".format(**counts))
+
+
+def _print(rows: Iterable[Mapping[str, str | int | None]], format_: Format) -> None:
+    """Rows with the same keys."""
+    made = None
+    for row in rows:
+        if format_.is_json:
+            print_json(dict(row))
+            continue
+        made = made if made is not None else table(*(name.replace("_at", "") for name in row))
+        made.add_row(*(harmless(value if value is not None else "-", 120) for value in row.values()))
+    if not format_.is_json:
+        out().print(made if made is not None else "Nothing was observed.")
 
 
 def _table(console: Console, plain: Mapping[str, Any]) -> None:

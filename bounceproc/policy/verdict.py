@@ -72,6 +72,11 @@ class Verdict:
     """The newest sign of delivery that is trusted."""
 
     @property
+    def takes(self) -> bool:
+        """Whether a sign of delivery took something away."""
+        return bool(self.lift_reasons or self.anew)
+
+    @property
     def speaks(self) -> bool:
         """Whether it may change the list."""
         return bool(self.decisions or self.lift_reasons or self.anew)

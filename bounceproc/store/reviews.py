@@ -29,6 +29,7 @@ CITED: Final = 10
 MAX_OPEN: Final = 100_000
 """Addresses that may wait: nobody reads more, and whoever forges reports can name any number of them."""
 
+_THIS: Final = sa.and_(*(review.c[name] == sa.bindparam(f"this_{name}") for name in ("key", "scope", "reason")))
 _OPEN: Final = sa.select(sa.func.count()).select_from(review).where(review.c.state == "open")
 
 Name = tuple[bytes, str, str]
@@ -81,9 +82,8 @@ def sync(connection: sa.Connection, verdicts: Sequence[Verdict], *, again: int, 
     until `again` pieces of evidence were received since.
     """
     given = [(verdict, one) for verdict in verdicts for one in verdict.reviews]
-    if not given:
-        return 0
-    known = _known(connection, {verdict.key for verdict, _ in given})
+    known = _known(connection, {verdict.key for verdict in verdicts})
+    _settle(connection, verdicts, known)
     names = _addresses(connection, {verdict.key for verdict, _ in given}) if plain else {}
     added: dict[Name, dict[str, Any]] = {}
     changed: list[dict[str, Any]] = []
@@ -139,6 +139,18 @@ def of(connection: sa.Connection, key: bytes) -> tuple[Waiting, ...]:
     return tuple(_waiting(row) for _, row in sorted(_known(connection, [key]).items()))
 
 
+def _settle(connection: sa.Connection, verdicts: Sequence[Verdict], known: Mapping[Name, Mapping[str, Any]]) -> None:
+    """What a sign of delivery took away need not be looked at any more."""
+    taken = {verdict.key: {(one.scope, one.reason) for one in verdict.reviews} for verdict in verdicts if verdict.takes}
+    gone = [
+        {"this_key": key, "this_scope": scope, "this_reason": reason}
+        for (key, scope, reason), row in known.items()
+        if key in taken and reason == "bounce" and row["state"] == "open" and (scope, reason) not in taken[key]
+    ]
+    if gone:
+        connection.execute(sa.delete(review).where(_THIS), gone)
+
+
 def _renewed(before: Mapping[str, Any], row: dict[str, Any], one: Review, again: int) -> dict[str, Any] | None:
     """The row as it is to be now; None where it stays."""
     if before["state"] == "open":
@@ -176,9 +188,8 @@ def purge(connection: sa.Connection, *, before: datetime, limit: int) -> int:
 def _drop(connection: sa.Connection, wanted: sa.Select[Any]) -> int:
     rows = connection.execute(wanted).all()
     if rows:
-        this = sa.and_(*(review.c[name] == sa.bindparam(f"this_{name}") for name in ("key", "scope", "reason")))
         given = [{f"this_{name}": getattr(row, name) for name in ("key", "scope", "reason")} for row in rows]
-        connection.execute(sa.delete(review).where(this), given)
+        connection.execute(sa.delete(review).where(_THIS), given)
     return len(rows)
 
 

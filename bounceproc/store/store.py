@@ -11,6 +11,7 @@ from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
+from bounceproc.store.observing import Observing
 from bounceproc.store.reviews import Reviews
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
@@ -36,6 +37,7 @@ class Store:
         self.ledger = Ledger(database, keys, privacy=privacy, now=now)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
         self.due = Due(database, now=now)
+        self.observing = Observing(database)
         self.reviews = Reviews(database, keys)
         self.keeping = Keeping(database, keys, privacy=privacy)
 

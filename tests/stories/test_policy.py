@@ -129,3 +129,18 @@ def test_status_tells_the_whole_story(house: House) -> None:
     house.run("suppress", "remove", "anna@example.com", "--keep", "--note", "she called")
     assert "goes on being mailed, whatever is reported: she called" in house.run("status", "anna@example.com").stdout
     assert "does not count: received before a person decided" in house.run("status", "anna@example.com").stdout
+
+
+def test_a_policy_that_only_observes_says_what_it_would_have_done_and_regretted(house: House) -> None:
+    house.configuration.write_text('[policy]\nmode = "observe"\n')
+    (house.folder / "hard.eml").write_bytes(dsn("anna@example.com"))
+    house.run("ingest", "hard.eml")
+
+    house.run("check", "-q", "anna@example.com")
+    assert house.json("suppress", "list", "--format", "json") == []
+    shown = house.run("policy", "observed")
+    assert "anna@example.com" in shown.stdout
+    assert "would have suppressed 1, lifted 0 again, and regretted 0" in shown.stderr
+    (row,) = house.json("policy", "observed", "--summary", "--format", "json")
+    assert (row["category"], row["suppressed"], row["regretted"]) == ("bad-mailbox", 1, 0)
+    assert house.json("policy", "observed", "--regretted", "--format", "json") == []

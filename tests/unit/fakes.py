@@ -116,6 +116,10 @@ class FakeLedger:
         self.verdicts += found
         return len(found)
 
+    def observe(self, verdicts: Iterable[Verdict]) -> int:
+        self.log.append("observe")
+        return sum(bool(verdict.decisions) for verdict in verdicts)
+
     def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
         return sum(len(verdict.reviews) for verdict in verdicts)
 
