@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from bounceproc.event import EventType, Trust
 from bounceproc.policy.settings import Policy, Threshold
@@ -96,3 +97,35 @@ def test_deciding_twice_changes_nothing(bench: Bench) -> None:
     assert EventType.COMPLAINT in {row["reason"] for row in before["suppression"]}
     bench.process(*mail)
     assert {name: bench.rows(name) for name in tables} == before
+
+
+def test_a_batch_with_everything_to_do_has_few_statements_whatever_its_size(bench: Bench) -> None:
+    counted = [statements(bench, size) for size in (10, 90)]  # of the latter, 450 messages; a batch has 500
+    assert counted[0] == counted[1]
+    assert counted[0] <= 30
+
+
+def statements(bench: Bench, size: int) -> int:
+    """How many a batch takes that adds, lifts, changes and reviews, each for so many addresses."""
+    bench.policy = POLICY
+    bench.now = START + 60 * DAY
+    people = [f"u{n}@s{size}.example" for n in range(size)]
+    signed: dict[str, Any] = {"trust": Trust.SIGNED}
+    first = [reading(bounce(f"lift.{who}", **signed), ref=f"l {who}") for who in people]
+    first += [reading(bounce(f"keep.{who}", **signed), ref=f"k {who}", at=START + 55 * DAY) for who in people]
+    first += [reading(bounce(f"wait.{who}", trust=Trust.HEURISTIC), ref=f"w {who}") for who in people]
+    bench.process(*first)
+    then = [reading(delivery(f"lift.{who}", at=START + DAY)._replace(**signed), ref=f"l2 {who}") for who in people]
+    then += [reading(bounce(f"keep.{who}", at=START + DAY, **signed), ref=f"k2 {who}") for who in people]
+    then += [reading(bounce(f"wait.{who}", at=START + DAY, trust=Trust.HEURISTIC), ref=f"w2 {who}") for who in people]
+    then += [reading(bounce(f"new.{who}", **signed), ref=f"n {who}") for who in people]
+    then += [reading(bounce(f"doubt.{who}", trust=Trust.HEURISTIC), ref=f"d {who}") for who in people]
+    seen: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    sa.event.listen(bench.database._engine, "before_cursor_execute", note)
+    bench.process(*then)
+    sa.event.remove(bench.database._engine, "before_cursor_execute", note)
+    return len(seen)
