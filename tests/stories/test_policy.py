@@ -14,6 +14,8 @@ from tests.unit.mails import complaint, dsn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.servers.dovecot import MailUser
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
@@ -144,3 +146,17 @@ def test_a_policy_that_only_observes_says_what_it_would_have_done_and_regretted(
     (row,) = house.json("policy", "observed", "--summary", "--format", "json")
     assert (row["category"], row["suppressed"], row["regretted"]) == ("bad-mailbox", 1, 0)
     assert house.json("policy", "observed", "--regretted", "--format", "json") == []
+
+
+@pytest.mark.server
+def test_a_poll_does_what_is_due_at_its_end(mail_user: MailUser, tmp_path: Path) -> None:
+    house = House(tmp_path, mail_user)
+    house.run("suppress", "add", "bert@example.com", "--until", "1d")
+    with closing(sqlite3.connect(house.database)) as connection, connection:
+        connection.execute("UPDATE suppression SET until = '2026-01-02 03:04:05.000000'")
+
+    house.run("poll", "--once", "--dry-run")
+    assert len(house.json("suppress", "list", "--expired", "--format", "json")) == 1
+    house.run("poll", "--once")
+    assert house.json("suppress", "list", "--expired", "--format", "json") == []
+    assert [row["action"] for row in house.snapshot()["suppression_change"]] == ["add", "remove"]
