@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from bounceproc.errors import UsageError
-from bounceproc.store import addresses, changing, feed, kept, reviews, statements, suppressions
+from bounceproc.store import addresses, changing, kept, reviews, statements, suppressions
 from bounceproc.store.addresses import Touched
-from bounceproc.store.entries import AUTOMATIC, Entry
+from bounceproc.store.entries import AUTOMATIC
 from bounceproc.store.kept import Keep
 from bounceproc.store.rows import clean
 from bounceproc.store.tables import address
@@ -115,7 +115,7 @@ def _keep(connection: sa.Connection, touched: Touched, keep: Keep) -> int:
     lifted = changing.write(
         connection, [(entry, None) for entry in gone], actor=keep.actor, at=keep.since, note=keep.note
     )
-    _tell(connection, row, keep, "keep", actor=keep.actor, at=keep.since)
+    kept.tell(connection, row, keep, "keep", actor=keep.actor, at=keep.since)
     return lifted
 
 
@@ -147,24 +147,4 @@ def _end(
 ) -> None:
     kept.write(connection, row.key, [keep for keep in kept.load(row.kept) if keep not in ended], now)
     for keep in ended:
-        _tell(connection, row, keep, "unkeep", actor=actor, at=now)
-
-
-def _tell(
-    connection: sa.Connection, row: sa.Row[tuple[object, ...]], keep: Keep, action: str, *, actor: str, at: datetime
-) -> None:
-    """A line in the feed: nothing is decided in silence."""
-    entry = Entry(
-        key=row.key,
-        address=row.address,
-        is_domain=row.is_domain,
-        scope=keep.scope,
-        reason="manual",
-        origin="manual",
-        since=keep.since,
-        until=keep.until,
-        note=keep.note,
-        why=f"consent: {keep.consent}" if keep.consent else None,
-    )
-    pair = (None, entry) if action == "keep" else (entry, None)
-    feed.append(connection, [pair], actor=actor, at=at, note=keep.note, action=action)
+        kept.tell(connection, row, keep, "unkeep", actor=actor, at=now)

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from bounceproc.event import iso
 from bounceproc.policy.history import Kept
+from bounceproc.store import feed
+from bounceproc.store.entries import Entry
 from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import address
 
@@ -93,3 +95,23 @@ def decisions(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes,
 def write(connection: sa.Connection, key: bytes, keeps: Iterable[Keep], now: datetime) -> None:
     """Put the decisions about one address in place of those before."""
     connection.execute(sa.update(address).where(address.c.key == key).values(kept=dump(keeps), updated_at=now))
+
+
+def tell(
+    connection: sa.Connection, row: sa.Row[tuple[object, ...]], keep: Keep, action: str, *, actor: str, at: datetime
+) -> None:
+    """A line in the feed: nothing is decided in silence."""
+    entry = Entry(
+        key=row.key,
+        address=row.address,
+        is_domain=row.is_domain,
+        scope=keep.scope,
+        reason="manual",
+        origin="manual",
+        since=keep.since,
+        until=keep.until,
+        note=keep.note,
+        why=f"consent: {keep.consent}" if keep.consent else None,
+    )
+    pair = (None, entry) if action == "keep" else (entry, None)
+    feed.append(connection, [pair], actor=actor, at=at, note=keep.note, action=action)

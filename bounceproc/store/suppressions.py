@@ -236,12 +236,18 @@ def _put(connection: sa.Connection, wanted: Sequence[Entry], actor: str, now: da
     addresses.make(connection, subjects.values(), now)
     rows = addresses.lock(connection, subjects.keys())
     before = {entry.identity: entry for entry in standing(connection, subjects.keys())}
-    last = {entry.identity: entry for entry in wanted if not _beaten(connection, rows[entry.key], entry, now)}
+    last = {
+        entry.identity: entry
+        for entry in wanted
+        if not _beaten(connection, rows[entry.key], entry, actor=actor, now=now)
+    }
     changes = [(before.get(name), _renewed(before.get(name), entry, now)) for name, entry in last.items()]
     return changing.write(connection, changes, actor=actor, at=now)
 
 
-def _beaten(connection: sa.Connection, row: sa.Row[tuple[object, ...]], entry: Entry, now: datetime) -> bool:
+def _beaten(
+    connection: sa.Connection, row: sa.Row[tuple[object, ...]], entry: Entry, *, actor: str, now: datetime
+) -> bool:
     """Whether a decision to go on sending to this address beats the entry: it does that of a list, and ends with that of a person."""
     keeps = kept.load(row.kept) if row.kept else ()
     if entry.origin == "import":
@@ -249,6 +255,9 @@ def _beaten(connection: sa.Connection, row: sa.Row[tuple[object, ...]], entry: E
     left = [keep for keep in keeps if entry.scope not in {"*", keep.scope}]
     if len(left) < len(keeps):
         kept.write(connection, entry.key, left, now)
+        for keep in keeps:
+            if keep not in left:
+                kept.tell(connection, row, keep, "unkeep", actor=actor, at=now)
     return False
 
 

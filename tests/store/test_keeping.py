@@ -124,6 +124,7 @@ def test_a_later_suppression_by_hand_ends_it_and_a_list_does_not(bench: Bench) -
     assert bench.suppress("user@example.com", note="they moved") is True
     assert bench.answer("user@example.com") is not None
     assert list(bench.store.keeping.listing(now=bench.now)) == []
+    assert [change.action for change in feed(bench)] == ["keep", "unkeep", "add"]
 
 
 def test_what_a_person_suppressed_no_delivery_lifts(bench: Bench) -> None:
