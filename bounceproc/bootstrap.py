@@ -11,15 +11,14 @@ import logging
 import sys
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
 from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
-from bounceproc.event import Trust
-from bounceproc.policy.settings import Policy, Threshold
+from bounceproc.policies import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from bounceproc.classify.classifier import Classifier
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
-    from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.finding import Finding
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Recorder, WatchedSource
@@ -122,7 +120,7 @@ def not_served(config: Config) -> tuple[str, ...]:
     notes = []
     if config.identity.secret is not None:
         notes.append(
-            "identity.token_secret: signed return paths are not read yet; unsigned reports only count until they are"
+            "identity.token_secret: signed return paths are not read yet; unsigned reports only go to the review list until they are"
         )
     if config.identity.trusted_authserv:
         notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
@@ -200,48 +198,6 @@ def schema(config: Config) -> Schema:
     from bounceproc.store.schema import Schema
 
     return Schema(config.database_url())
-
-
-# ---- policy ----------------------------------------------------------------------------------------------------------
-
-
-def policy_of(config: Config) -> Policy:
-    """The thresholds in force, and what each level of trust may do (nothing to hold reports against: all but guesses act)."""
-    rows = config.policy
-    held_against = bool(config.identity.domains or config.identity.secret)
-    strict = (
-        {"acts": frozenset({Trust.SIGNED, Trust.MATCHED}), "counts": frozenset({Trust.REPORTED})}
-        if held_against
-        else {}
-    )
-    return Policy(
-        enforce=rows.mode.value == "enforce",
-        complaint=_threshold(rows.complaint),
-        unsubscribe=_threshold(rows.unsubscribe),
-        hard=_threshold(rows.hard),
-        soft={
-            "inactive-mailbox": _threshold(rows.inactive_mailbox),
-            "mailbox-full": _threshold(rows.mailbox_full),
-            "recipient-refused": _threshold(rows.recipient_refused),
-        },
-        unknown_address=_threshold(rows.unknown_address),
-        domain=_threshold(rows.domain, addresses=rows.domain.addresses),
-        **strict,
-    )
-
-
-def _threshold(row: ThresholdSection, *, addresses: int = 1) -> Threshold:
-    def period(days: int) -> timedelta | None:
-        return timedelta(days=days) if days else None
-
-    return Threshold(
-        messages=row.messages,
-        days=row.days,
-        span=timedelta(days=row.span_days),
-        within=period(row.within_days),
-        expires=period(row.expires_days),
-        addresses=addresses,
-    )
 
 
 # ---- the flow --------------------------------------------------------------------------------------------------------
@@ -453,6 +409,8 @@ def run_mailboxes(
             for folder in section.all_folders
         }
         results = once.run(opened)
+        if not dry_run and not stop():
+            store.due.work(policy_of(config), stop=stop)
     runs = Runs()
     for section in chosen:
         mine = [result for (name, _), result in results.items() if name == section.name]
@@ -501,6 +459,7 @@ def watch_mailboxes(load: Callable[[], Config], names: Sequence[str]) -> int:
 
 def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
     """All that a configuration asks for, checked and opened."""
+    from bounceproc.service.idle import Idle
     from bounceproc.service.logs import tell
     from bounceproc.service.supervisor import Plan
 
@@ -512,16 +471,21 @@ def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
     with ExitStack() as held:
         store = held.enter_context(open_store(config))
         pipeline = _pipeline(config, store)
-        jobs = tuple(_job(config, mailbox, store, pipeline) for mailbox in mailboxes)
+        policy = policy_of(config)
+        idle = Idle(lambda stop: store.due.work(policy, stop=stop).to_dict())
+        jobs = tuple(_job(config, mailbox, store, pipeline, idle.work) for mailbox in mailboxes)
         return Plan(jobs, held.pop_all().close)
 
 
-def _job(config: Config, mailbox: Mailbox, store: Store, pipeline: Pipeline) -> Job:
+def _job(
+    config: Config, mailbox: Mailbox, store: Store, pipeline: Pipeline, idle: Callable[[Callable[[], bool]], None]
+) -> Job:
     from bounceproc.service.run import run_once
     from bounceproc.service.watcher import Job
 
     def round_(source: WatchedSource, summary: Summary, **options: Any) -> None:
         run_once(source, store.ledger, pipeline, summary, **options)
+        idle(options["stop"])
 
     return Job(
         mailbox=mailbox.name,

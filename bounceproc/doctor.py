@@ -156,6 +156,12 @@ class _Watched:
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         return self._batch.apply(verdicts)
 
+    def observe(self, verdicts: Iterable[Verdict]) -> int:
+        return self._batch.observe(verdicts)
+
+    def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
+        return self._batch.review(verdicts, again=again)
+
     def advance(self, checkpoint: Checkpoint) -> None:
         self._batch.advance(checkpoint)
 

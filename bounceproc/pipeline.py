@@ -241,6 +241,8 @@ class Pipeline:
             recorded = ledger.record(readings)
             verdicts = tuple(decide(history, self._policy, now) for history in recorded.histories)
             changed = ledger.apply(verdicts) if self._policy.enforce else 0
+            observed = 0 if self._policy.enforce else ledger.observe(verdicts)
+            ledger.review(verdicts, again=self._policy.review_again)
             if batch.checkpoint is not None:
                 ledger.advance(batch.checkpoint)
             if batch.ahead is not None:
@@ -248,7 +250,7 @@ class Pipeline:
             if batch.suspected:
                 ledger.forgive([reading.ref for reading in readings])
             if batch.messages:
-                ledger.count(_counts(readings, recorded, changed))
+                ledger.count(_counts(readings, recorded, changed=changed, observed=observed))
         return replace(_result(readings), duplicates=recorded.duplicates, verdicts=verdicts, changed=changed)
 
     def _storable(self, source: str, reading: Reading, now: datetime) -> Reading:
@@ -261,7 +263,7 @@ class Pipeline:
         return reading
 
 
-def _counts(readings: Sequence[Reading], recorded: Recorded, changed: int) -> Counter[str]:
+def _counts(readings: Sequence[Reading], recorded: Recorded, *, changed: int, observed: int) -> Counter[str]:
     """What a batch adds to the counters: of events only those that were new."""
     counts = Counter(
         batches=1,
@@ -269,6 +271,7 @@ def _counts(readings: Sequence[Reading], recorded: Recorded, changed: int) -> Co
         duplicates=recorded.duplicates,
         parked=sum(reading.outcome is Outcome.MALFORMED for reading in readings),
         suppressions=changed,
+        observed=observed,
     )
     for event in recorded.added:
         counts[f"event:{event.type.value}"] += 1

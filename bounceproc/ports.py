@@ -232,6 +232,15 @@ class LedgerBatch(Protocol):
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""
 
+    def observe(self, verdicts: Iterable[Verdict]) -> int:
+        """Remember what the verdicts would change, and change nothing; returns how many suppressions that would be."""
+
+    def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
+        """Put before a person what the verdicts ask for; returns how many addresses are new on that list.
+
+        What a person decided about stays decided until `again` pieces of evidence were received since.
+        """
+
     def advance(self, checkpoint: Checkpoint) -> None:
         """Remember how far the source's folder was read."""
 
@@ -310,6 +319,8 @@ class Suppression:
     """The id of the event that decided, in hexadecimal."""
     note: str | None = None
     """What a person wrote, or what policy counted."""
+    second_look: bool = False
+    """It does not end at `until`: it becomes permanent then, unless a sign of delivery comes before."""
 
     def to_dict(self) -> dict[str, str | None]:
         """The entry under the names that scripts rely on."""
@@ -353,6 +364,12 @@ class AddressStatus:
     """In force at the moment asked for, strongest first, those of its domain included."""
     events: tuple[RecordedEvent, ...]
     """Newest first."""
+    histories: tuple[History, ...] = ()
+    """What policy counts with: of the address, then of its domain, where there is one."""
+    kept: tuple[Mapping[str, str | None], ...] = ()
+    """Decisions by hand to go on sending."""
+    review: tuple[Mapping[str, str | int | None], ...] = ()
+    """What waits for a person's decision, or had one."""
 
     def to_dict(self) -> dict[str, object]:
         """The story under the names that scripts rely on; the strongest suppression's fields stand at the top as well."""
@@ -374,7 +391,7 @@ class Change:
     version: int
     at: datetime
     action: str
-    """`add`, `change`, `remove`."""
+    """`add`, `change`, `remove`; `keep` and `unkeep` tell of a person's decision to go on sending, and change no entry."""
     actor: str
     suppression: Suppression
     """As it is after the change, or as it was before a removal."""

@@ -33,7 +33,9 @@ def add_commands() -> None:
         export,
         ingest,
         lmtp,
+        policy,
         poll,
+        review,
         rules,
         service,
         status,
@@ -42,5 +44,5 @@ def add_commands() -> None:
 
     for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
         module.add_to(app)
-    for module in (suppress, rules, db, config, service):
+    for module in (suppress, review, policy, rules, db, config, service):
         app.add_typer(module.app)

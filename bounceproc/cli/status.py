@@ -12,7 +12,8 @@ from bounceproc.cli.output import Format, harmless, out, print_json, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bounceproc.ports import AddressStatus, RecordedEvent, Suppression
+    from bounceproc.ports import RecordedEvent, Suppression
+    from bounceproc.story import Story
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,33 +31,47 @@ def status(
 ) -> None:
     """Tell whether an address is suppressed, since when, until when, why, and everything that happened to it."""
     from bounceproc.bootstrap import open_store, subject
+    from bounceproc.policies import policy_of
+    from bounceproc.story import tell
 
-    with open_store(configuration(config, database)) as store:
-        story = store.suppressions.status(subject(address), stream=stream, now=now())
+    loaded, moment = configuration(config, database), now()
+    with open_store(loaded) as store:
+        known = store.suppressions.status(subject(address), stream=stream, now=moment)
+    story = tell(known, policy_of(loaded), moment)
     if format_.is_json:
         print_json(story.to_dict())
     else:
         show(out(), story)
 
 
-def show(console: Console, story: AddressStatus) -> None:
+def show(console: Console, story: Story) -> None:
     """Print one story for a person."""
-    verdict = "suppressed: do not mail" if story.suppressions else "not suppressed: may be mailed"
-    console.print(f"{harmless(story.address)}  {verdict}", style="bold red" if story.suppressions else "bold green")
-    for entry in story.suppressions:
+    status_ = story.status
+    verdict = "suppressed: do not mail" if status_.suppressions else "not suppressed: may be mailed"
+    console.print(f"{harmless(status_.address)}  {verdict}", style="bold red" if status_.suppressions else "bold green")
+    for entry in status_.suppressions:
         _show_entry(console, entry)
-    if not story.events:
+    for keep in status_.kept:
+        until = f" until {keep['until']}" if keep["until"] else ""
+        console.print(harmless(f"goes on being mailed{until}, whatever is reported: {keep['reason']} ({keep['by']})"))
+    for one in status_.review:
+        console.print(harmless(f"on the review list, {one['state']}: {one['reason']}, {one['why']}"))
+    if not status_.events:
         console.print("  Nothing was ever reported about this address.")
         return
     console.print()
-    made = table("when (UTC)", "event", "class", "category", "status", "trust", "rule", "what was said")
-    for recorded in story.events:
-        made.add_row(*_cells(recorded))
+    made = table("when (UTC)", "event", "class", "category", "status", "trust", "rule", "counted", "what was said")
+    for recorded in status_.events:
+        *cells, said = _cells(recorded)
+        made.add_row(*cells, harmless(story.of(recorded.id)), said)
     console.print(made)
+    for progress in story.progress:
+        console.print(harmless(str(progress)))
 
 
 def _show_entry(console: Console, entry: Suppression) -> None:
     from bounceproc.bootstrap import category_info
+    from bounceproc.story import lifted_by
 
     scope = "all mail" if entry.scope == "*" else entry.scope
     until = f"until {entry.until:%Y-%m-%d %H:%M}" if entry.until else "until somebody lifts it"
@@ -64,6 +79,7 @@ def _show_entry(console: Console, entry: Suppression) -> None:
     console.print(f"  {kind}: {scope}, since {entry.since:%Y-%m-%d %H:%M}, {until}")
     by = "hand" if entry.origin == "manual" else entry.origin
     console.print(f"    decided by {by}" + (f": {harmless(entry.note)}" if entry.note else ""))
+    console.print(f"    lifted by: {lifted_by(entry)}")
     info = category_info(entry.category)
     if info is not None:
         console.print(f"    {info.meaning}. {info.advice}")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bounceproc.cli.allow import ConsentOption, allow, allowed, disallow
 from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration, moment, now
 from bounceproc.cli.output import Format, harmless, out, print_json, say, table
 
@@ -63,12 +64,26 @@ def remove(
         str | None, typer.Option("--scope", help="Lift only this scope. Default: every entry of the address.")
     ] = None,
     note: NoteOption = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on sending whatever is reported from now on, too: see `suppress allow`.")
+    ] = False,
+    until: Annotated[str | None, typer.Option("--until", help="With --keep: when that ends. Default: never.")] = None,
+    consent: ConsentOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Lift suppressions. What was reported until now counts no more; what is reported from now on does."""
     from bounceproc.bootstrap import actor, open_store, scope_of, subject
 
+    if keep:
+        if not note:
+            raise typer.BadParameter("say why with --note: whoever finds the reports later asks", param_hint="--keep")
+        allow(
+            addresses, reason=note, scope=scope or "*", until=until, consent=consent, config=config, database=database
+        )
+        return
+    if until or consent:
+        raise typer.BadParameter("it goes with --keep", param_hint="--until" if until else "--consent")
     subjects = [subject(text) for text in addresses]
     wanted = scope_of(scope) if scope else None
     missing = 0
@@ -116,3 +131,7 @@ def list_(
             made.add_row(*(harmless(cell) for cell in cells), harmless(entry.note or "-", 80))
     if not format_.is_json:
         out().print(made if shown else "Nobody is suppressed.")
+
+
+for command in (allow, disallow, allowed):
+    app.command()(command)

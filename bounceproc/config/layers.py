@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, get_origin
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from bounceproc.config.finding import FILE_VARIABLE, find, unreadable
-from bounceproc.config.sections import LISTS, Document, defaults
+from bounceproc.config.sections import LISTS, Document, defaults, model_of
 from bounceproc.config.toml import TomlSyntaxError, parse
 from bounceproc.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 MAX_FILE_OCTETS: Final = 1024 * 1024
 """A configuration longer than this is another file, named by mistake."""
@@ -137,11 +138,11 @@ def _variables(model: type[BaseModel] = Document, path: tuple[str, ...] = ()) ->
     found: dict[str, tuple[tuple[str, ...], Any]] = {}
     for name, info in model.model_fields.items():
         here = (*path, info.alias or name)
-        kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= _variables(kind, here)
+        below = None if name in LISTS else model_of(info.annotation)
+        if below is not None:
+            found |= _variables(below, here)
         elif path:  # lists of tables stand at the top and have no variables
-            found[PREFIX + "__".join(here).replace("-", "_").upper()] = (here, kind)
+            found[PREFIX + "__".join(here).replace("-", "_").upper()] = (here, info.annotation)
     return found
 
 

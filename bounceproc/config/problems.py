@@ -6,16 +6,14 @@ from collections import Counter
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel
-
-from bounceproc.config.sections import LISTS, Document, Mailbox, Stream
+from bounceproc.config.sections import LISTS, Document, Mailbox, Stream, model_of
 from bounceproc.config.toml import bare_or_quoted
 from bounceproc.config.values import WrongValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
     from bounceproc.config.layers import Layers, Location
@@ -121,6 +119,9 @@ def _hint(path: Location) -> str:
         return f"Did you mean `[[{close[0]}]]`?" if close[0] in LISTS else f"Did you mean `[{close[0]}]`?"
     if close:
         return f"Did you mean `{close[0]}`?"
+    if path[:1] == ("policy",) and len(path) == 2:
+        rows = ", ".join(name for name in known if name != "mode")
+        return f"Known here: {rows}; what is no fault of the recipient condemns no address."
     elsewhere = [f"[{name}]" for name in Document.model_fields if path[-1] in _known((name,)) and name not in path]
     return f"It belongs into {' or '.join(elsewhere)}." if elsewhere else f"Known here: {', '.join(known)}."
 
@@ -133,8 +134,8 @@ def _known(path: Location) -> list[str]:
             model = Mailbox if part == "mailbox" else Stream
         elif isinstance(part, str):
             fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
-            below = fields.get(part)
-            if not (isinstance(below, type) and issubclass(below, BaseModel)):
+            below = model_of(fields.get(part))
+            if below is None:
                 return []
             model = below
     return [info.alias or name for name, info in model.model_fields.items()]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, get_args
 
 from pydantic import (
     AfterValidator,
@@ -67,6 +67,22 @@ class Mode(StrEnum):
 
     ENFORCE = "enforce"
     OBSERVE = "observe"
+
+
+class Scope(StrEnum):
+    """What a wish of the recipient is about."""
+
+    ALL = "*"  # all mail
+    STREAM = "stream"  # the stream of the mail that it answers, where that is known
+
+
+class Weight(StrEnum):
+    """What evidence of some trust may do."""
+
+    ACTS = "acts"  # suppresses as soon as its row is met
+    COUNTS = "counts"  # needs a second message on another day of receipt
+    REVIEWS = "reviews"  # puts the address before a person
+    IGNORED = "ignored"  # nothing
 
 
 class OnError(StrEnum):
@@ -428,6 +444,8 @@ class Threshold(Section):
     """Days that a window looks back from an event; 0: for ever."""
     expires_days: Days = 0
     """Days that the suppression lasts; 0: until somebody lifts it."""
+    suppress: Flag = True
+    """False: what belongs to this row is recorded and suppresses nobody."""
 
     @field_validator("days")
     @classmethod
@@ -453,6 +471,70 @@ class Threshold(Section):
         return value
 
 
+class Wish(Threshold):
+    """`[policy.complaint]`, `[policy.unsubscribe]`: what the person at the address asks for."""
+
+    scope: Scope = Scope.ALL
+
+
+class Hard(Threshold):
+    """`[policy.hard]`, and a row for one category of hard bounce, which is judged by that row alone."""
+
+    second_look_days: Days = 0
+    """Days that the first message only suppresses for the time being; 0: it condemns at once."""
+
+    @field_validator("second_look_days")
+    @classmethod
+    def _is_about_the_first(cls, value: int, info: ValidationInfo) -> int:
+        for name, only in (("messages", 1), ("days", 1), ("expires_days", 0)):
+            if value and info.data.get(name, only) != only:
+                _fail(
+                    f"a second look at the first message, after which it is permanent, does not go with {name} = {info.data[name]}",
+                    f"Set {name} to {only}, or second_look_days to 0.",
+                )
+        return value
+
+
+class Trusted(Section):
+    """`[policy.trust]`: what evidence may do, by how far it is to be believed. What is not set follows from `[identity]`."""
+
+    signed: Weight | None = None
+    matched: Weight | None = None
+    reported: Weight | None = None
+    heuristic: Weight | None = None
+    messages: Annotated[int, Field(strict=True, ge=2, le=MAX_MESSAGES)] = 2
+    """Different messages that evidence needs which only counts."""
+    days: Annotated[int, Field(strict=True, ge=2, le=MAX_MESSAGES)] = 2
+    """Different days of receipt, likewise."""
+
+    @field_validator("matched", "reported", "heuristic")
+    @classmethod
+    def _is_no_more_than_above(cls, value: Weight | None, info: ValidationInfo) -> Weight | None:
+        order = list(Weight)
+        for name in ("signed", "matched", "reported"):
+            above = info.data.get(name)
+            if value is not None and above is not None and order.index(value) < order.index(above):
+                _fail(f"{value.value!r} is more than {name} may do, which is to be believed more", f"Set {name}, too.")
+        return value
+
+    @field_validator("days")
+    @classmethod
+    def _fits_messages(cls, value: int, info: ValidationInfo) -> int:
+        messages = info.data.get("messages", value)
+        if value > messages:
+            _fail(f"{messages} messages cannot come on {value} days", f"Set messages to {value} or more.")
+        return value
+
+
+class Review(Section):
+    """`[policy.review]`: the list of addresses that a person should look at."""
+
+    again: Count = 3
+    """New pieces of evidence that bring back what was dismissed."""
+    keep_days: Annotated[int, Field(strict=True, ge=1, le=MAX_DAYS)] = 90
+    """Days that an address stays on it without anything new."""
+
+
 class Domain(Threshold):
     """`[policy.domain]`: when a whole domain is dead."""
 
@@ -468,9 +550,9 @@ class Domain(Threshold):
         return value
 
 
-POLICY: Final[Mapping[str, Mapping[str, int]]] = {
+POLICY: Final[Mapping[str, Mapping[str, int | str]]] = {
     "complaint": {},
-    "unsubscribe": {},
+    "unsubscribe": {"scope": "stream"},
     "hard": {},
     "inactive-mailbox": {"messages": 2, "days": 2, "span_days": 1, "within_days": 30},
     "mailbox-full": {"messages": 4, "days": 4, "span_days": 14, "within_days": 60, "expires_days": 180},
@@ -487,9 +569,16 @@ class Policy(Section):
     model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"))
 
     mode: Mode = Mode.ENFORCE
-    complaint: Threshold
-    unsubscribe: Threshold
-    hard: Threshold
+    trust: Trusted = Trusted()
+    review: Review = Review()
+    complaint: Wish
+    unsubscribe: Wish
+    hard: Hard
+    """Every hard bounce whose category has no row of its own."""
+    bad_mailbox: Hard | None = None
+    bad_domain: Hard | None = None
+    mailbox_moved: Hard | None = None
+    suppressed_upstream: Hard | None = None
     inactive_mailbox: Threshold
     mailbox_full: Threshold
     recipient_refused: Threshold
@@ -561,6 +650,14 @@ class Document(Section):
 
 LISTS: Final = ("mailbox", "stream")
 """Tables that may stand there more than once."""
+
+
+def model_of(annotation: object) -> type[BaseModel] | None:
+    """The model of a field that is a table, or may be one; None for a value."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
 
 
 def defaults() -> dict[str, Any]:

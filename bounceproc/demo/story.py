@@ -10,10 +10,11 @@ from email.utils import parsedate_to_datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.bootstrap import category_info, open_store, policy_of, run_mailboxes
+from bounceproc.bootstrap import category_info, open_store, run_mailboxes
 from bounceproc.config import Config
 from bounceproc.demo.server import imap_server
 from bounceproc.event import EventType, Kind
+from bounceproc.policies import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,158 +5,135 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bounceproc.event import BounceClass, EventType
-from bounceproc.policy.settings import SECOND_SOURCE, Policy, Threshold
-from bounceproc.policy.verdict import Decision, Verdict
+from bounceproc.policy import rows
+from bounceproc.policy.counting import counting, tippings, windows
+from bounceproc.policy.secondlook import look
+from bounceproc.policy.verdict import Decision, Review, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from bounceproc.policy.counting import Tipped
     from bounceproc.policy.history import Evidence, History
+    from bounceproc.policy.rows import Row
+    from bounceproc.policy.settings import Policy
 
 
 def decide(history: History, policy: Policy, now: datetime) -> Verdict:
     """What the evidence asks for at `now`. Depends on the set of evidence, never on the order of its arrival."""
-    evidence = [e for e in history.evidence if history.lifted_at is None or e.received_at > history.lifted_at]
-    if history.is_domain:
-        wanted = _domain(evidence, policy)
-        cleared = False
-    else:
-        delivered_at = max(
-            (e.occurred_at for e in evidence if e.type is EventType.DELIVERY and e.trust in policy.acts), default=None
-        )
-        live = [e for e in evidence if delivered_at is None or e.occurred_at > delivered_at]
-        cleared = delivered_at is not None and any(
-            e.class_ is BounceClass.SOFT and e.occurred_at <= delivered_at for e in evidence
-        )
-        wanted = [*_wishes(evidence, policy), *_hard(evidence, policy), *_soft(live, policy)]
-    decisions = _strongest(d for d in wanted if d.until is None or d.until > now)
-    lift = cleared and not any(d.reason == "bounce" for d in decisions)
-    return Verdict(history.key, history.is_domain, decisions, frozenset({"bounce"}) if lift else frozenset())
-
-
-def _wishes(evidence: list[Evidence], policy: Policy) -> Iterator[Decision]:
-    """Complaints and unsubscribes: what the person at the address asked for."""
-    for type_, threshold in ((EventType.COMPLAINT, policy.complaint), (EventType.UNSUBSCRIBE, policy.unsubscribe)):
-        found = [e for e in evidence if e.type is type_]
-        for scope in sorted({_scope(e) for e in found}):
-            tipped = _count([e for e in found if _scope(e) == scope], threshold, policy)
-            if tipped:
-                yield tipped.decision(scope, type_.value)
-
-
-def _scope(evidence: Evidence) -> str:
-    """An unsubscribe leaves its stream where that is known; everything else is about the address as such."""
-    return f"stream:{evidence.stream}" if evidence.type is EventType.UNSUBSCRIBE and evidence.stream else "*"
-
-
-def _hard(evidence: list[Evidence], policy: Policy) -> Iterator[Decision]:
-    tipped = _count(
-        [e for e in evidence if e.type is EventType.BOUNCE and e.class_ is BounceClass.HARD], policy.hard, policy
+    found = rows.sort(history, policy, now)
+    cleared: set[bytes] = set()
+    wanted: list[Decision] = []
+    reviews: list[Review] = []
+    for row in found.rows:
+        judged = judge(row, found.deliveries, policy, now)
+        cleared |= judged.cleared
+        wanted += [_decision(row, tipped) for tipped in judged.tipped]
+        if not judged.tipped and policy.reviews:
+            reviews += _review(row, policy)
+    standing = [d for d in _strongest(wanted) if d.is_lasting or (d.until is not None and d.until > now)]
+    decisions = tuple(d for d in standing if not _is_kept(history, d, now))
+    if len(decisions) < len(standing):
+        reviews += [_overruled(d, found.rows) for d in standing if d not in decisions]
+    taken = frozenset({"bounce"}) if cleared or found.cleared else frozenset[str]()
+    lift = bool(taken) and not any(d.reason == "bounce" for d in decisions)
+    return Verdict(
+        key=history.key,
+        is_domain=history.is_domain,
+        decisions=decisions,
+        lift_reasons=taken if lift else frozenset(),
+        anew=frozenset() if lift else taken,
+        cleared=frozenset(cleared),
+        reviews=tuple(r for r in reviews if not any((d.scope, d.reason) == (r.scope, r.reason) for d in decisions)),
+        delivered_at=found.delivered_at,
     )
-    if tipped:
-        yield tipped.decision("*", "bounce")
-
-
-def _soft(evidence: list[Evidence], policy: Policy) -> Iterator[Decision]:
-    soft = [e for e in evidence if e.type is EventType.BOUNCE and e.class_ is BounceClass.SOFT]
-    for category, threshold in policy.soft.items():
-        tipped = _count([e for e in soft if e.category == category], threshold, policy)
-        if tipped:
-            yield tipped.decision("*", "bounce")
-    tipped = _count([e for e in soft if e.category == "unknown" and e.subject == 1], policy.unknown_address, policy)
-    if tipped:
-        yield tipped.decision("*", "bounce")
-
-
-def _domain(evidence: list[Evidence], policy: Policy) -> list[Decision]:
-    dead = [e for e in evidence if e.type is EventType.BOUNCE and e.category in policy.domain_categories]
-    tipped = _count(dead, policy.domain, policy)
-    return [tipped.decision("*", "bounce")] if tipped else []
-
-
-def _strongest(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    """One decision for each scope and reason: the one that lasts longest, of those the one that began first."""
-    best: dict[tuple[str, str], Decision] = {}
-    for decision in decisions:
-        key = (decision.scope, decision.reason)
-        if key not in best or _strength(decision) > _strength(best[key]):
-            best[key] = decision
-    return tuple(best[key] for key in sorted(best))
-
-
-def _strength(decision: Decision) -> tuple[bool, float, float]:
-    until = decision.until.timestamp() if decision.until else 0.0
-    return (decision.until is None, until, -decision.since.timestamp())
 
 
 @dataclass(frozen=True, slots=True)
-class _Tipped:
-    """The evidence was enough: since when, until when, by which event, counted how."""
+class Judged:
+    """What one row comes to."""
 
-    since: datetime
-    until: datetime | None
-    event: Evidence
-    messages: int
-    days: int
-
-    def decision(self, scope: str, reason: str) -> Decision:
-        event = self.event
-        what = event.category or event.type.value
-        plural = "s" if self.messages > 1 else ""
-        why = f"{what}: {self.messages} message{plural} on {self.days} day{'s' if self.days > 1 else ''}"
-        return Decision(
-            scope=scope,
-            reason=reason,
-            since=self.since,
-            until=self.until,
-            category=event.category,
-            class_=event.class_.value if event.class_ else None,
-            event=event.id,
-            why=why,
-        )
+    tipped: list[Tipped]
+    cleared: frozenset[bytes] = frozenset()
+    """The ids of evidence that a sign of delivery took away."""
 
 
-def _count(evidence: list[Evidence], threshold: Threshold, policy: Policy) -> _Tipped | None:
-    """Whether the evidence meets the threshold: what acts by itself, or all of it under the stricter rule for what only counts."""
-    acting = [e for e in evidence if e.trust in policy.acts]
-    tipped = _windows([(e.occurred_at, e) for e in acting], threshold)
-    if tipped or len(acting) == len(evidence):
-        return tipped
-    stricter = replace(
-        threshold, messages=max(threshold.messages, SECOND_SOURCE), days=max(threshold.days, SECOND_SOURCE)
+def judge(row: Row, deliveries: list[Evidence], policy: Policy, now: datetime) -> Judged:
+    """Hold the evidence of a row against its threshold."""
+    if not row.threshold.suppress:
+        return Judged([])
+    if row.threshold.second_look is not None:
+        return Judged(*look(row.evidence, deliveries, row.threshold, policy, now))
+    return Judged(tippings(row.evidence, row.threshold, policy))
+
+
+def _decision(row: Row, tipped: Tipped) -> Decision:
+    event = tipped.event
+    return Decision(
+        scope=row.scope,
+        reason=row.reason,
+        since=tipped.since,
+        until=tipped.until,
+        category=event.category,
+        class_=event.class_.value if event.class_ else None,
+        event=event.id,
+        why=tipped.why,
+        second_look=tipped.second_look,
     )
-    # The days of what only counts are days of receipt: a stranger can invent the dates inside a message.
-    dated = [
-        (e.occurred_at if e.trust in policy.acts else e.received_at, e)
-        for e in evidence
-        if e.trust in policy.acts | policy.counts
+
+
+def _strongest(decisions: list[Decision]) -> list[Decision]:
+    """One decision for each scope and reason: the one that lasts longest, since the time from which on there always was one."""
+    if len(decisions) < 2:
+        return decisions
+    groups: dict[tuple[str, str], list[Decision]] = {}
+    for decision in decisions:
+        groups.setdefault((decision.scope, decision.reason), []).append(decision)
+    return [_union(groups[name]) for name in sorted(groups)]
+
+
+def _union(group: list[Decision]) -> Decision:
+    best = max(group, key=_strength)
+    since = best.since
+    for decision in sorted(group, key=_end, reverse=True):
+        if decision.is_lasting or (decision.until is not None and decision.until >= since):
+            since = min(since, decision.since)
+    return best if since == best.since else replace(best, since=since)
+
+
+def _strength(decision: Decision) -> tuple[bool, bool, float, float, bytes]:
+    return (decision.is_lasting, *_end(decision), -decision.since.timestamp(), decision.event)
+
+
+def _end(decision: Decision) -> tuple[bool, float]:
+    return (decision.until is None, decision.until.timestamp() if decision.until else 0.0)
+
+
+# ---- what a person has to look at --------------------------------------------------------------------------------------
+
+
+def _is_kept(history: History, decision: Decision, now: datetime) -> bool:
+    return any(kept.holds(now) and kept.covers(decision.scope, decision.reason) for kept in history.kept)
+
+
+def _review(row: Row, policy: Policy) -> Iterable[Review]:
+    """What would be enough, if a person believed it."""
+    doubtful = [e for e in row.evidence if e.trust in policy.reviews]
+    if doubtful and row.threshold.suppress:
+        for tipped in windows(counting(row.evidence, policy, reviews=True), row.threshold)[-1:]:
+            yield _for_review(row.scope, row.reason, tipped.why, "trust", doubtful)
+
+
+def _overruled(decision: Decision, found: list[Row]) -> Review:
+    """What would be suppressed, had a person not decided to go on sending."""
+    evidence = [
+        e for row in found if (row.scope, row.reason) == (decision.scope, decision.reason) for e in row.evidence
     ]
-    return _windows(dated, stricter)
+    return _for_review(decision.scope, decision.reason, decision.why, "kept", evidence)
 
 
-def _windows(dated: list[tuple[datetime, Evidence]], threshold: Threshold) -> _Tipped | None:
-    """Look back from each event in turn: any window that holds enough counts, so that later evidence never takes it away."""
-    dated = sorted(dated, key=lambda pair: (pair[0], pair[1].id))
-    tipped: _Tipped | None = None
-    start = 0
-    for end, (when, event) in enumerate(dated):
-        while threshold.within is not None and dated[start][0] < when - threshold.within:
-            start += 1
-        window = dated[start : end + 1]
-        messages = len({e.original or e.id for _, e in window})
-        days = len({day.date() for day, _ in window})
-        if messages < threshold.messages or days < threshold.days or when - window[0][0] < threshold.span:
-            continue
-        if threshold.addresses > 1 and len({e.address for _, e in window}) < threshold.addresses:
-            continue
-        until = event.received_at + threshold.expires if threshold.expires else None
-        fresh = tipped is None or (tipped.until is not None and event.received_at > tipped.until)
-        if fresh or tipped is None:
-            tipped = _Tipped(event.received_at, until, event, messages, days)
-        elif until is not None:
-            # Still going on: the entry began with the first window and lasts from the newest one.
-            longest = max(until, tipped.until) if tipped.until else until
-            tipped = replace(tipped, until=longest, event=event, messages=messages, days=days)
-    return tipped
+def _for_review(scope: str, reason: str, why: str, cause: str, evidence: list[Evidence]) -> Review:
+    newest = max(evidence, key=lambda e: (e.received_at, e.id))
+    received = tuple(sorted(e.received_at for e in evidence))
+    return Review(scope, reason, newest.category, newest.id, why, cause, received)

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from bounceproc.event import BounceClass, Event, EventType, Trust
 
 KEPT_PER_GROUP: Final = 32
-"""Pieces of evidence kept for each (event type, category): above the largest default threshold (6) with room for stricter ones."""
+"""Newest pieces of evidence kept of each group: above the largest default threshold (6) with room for stricter ones."""
+KEPT_DAYS: Final = 32
+"""Newest days of which the last piece is kept beside these: a flood of one day hides none of the days before."""
+KEPT_ADDRESSES: Final = 16
+"""Addresses of a domain of which the newest piece is kept, likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,25 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A person's decision to go on sending, whatever is reported."""
+
+    scope: str
+    since: datetime
+    until: datetime | None
+    consent: bool = False
+    """Whether the recipient's consent was stated: without it complaints and unsubscribes act all the same."""
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it is in force."""
+        return self.until is None or self.until > now
+
+    def covers(self, scope: str, reason: str) -> bool:
+        """Whether it speaks of such a suppression."""
+        return self.scope in {"*", scope} and (reason in {"bounce", "import"} or self.consent)
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """The evidence about one address (or one domain, when `is_domain`), in no particular order of arrival."""
 
@@ -64,12 +87,39 @@ class History:
     is_domain: bool = False
     lifted_at: datetime | None = None
     """When a person last lifted a suppression by hand: what was received until then counts no more."""
+    kept: tuple[Kept, ...] = ()
+    """Decisions by hand to go on sending."""
 
     def with_evidence(self, new: Iterable[Evidence]) -> History:
         """Add new evidence, capped again. What is kept depends on the set alone, never on the order of arrival."""
         merged = {piece.id: piece for piece in (*self.evidence, *new)}
-        ordered = sorted(merged.values(), key=lambda e: (e.type, e.category or "", e.occurred_at, e.id))
+        ordered = sorted(merged.values(), key=_order)
+        if len(ordered) <= KEPT_PER_GROUP:
+            return replace(self, evidence=tuple(ordered))
         kept: list[Evidence] = []
-        for _, group in groupby(ordered, key=lambda e: (e.type, e.category)):
-            kept += list(group)[-KEPT_PER_GROUP:]
+        for _, group in groupby(ordered, key=_group):
+            kept += _capped(list(group))
         return replace(self, evidence=tuple(kept))
+
+
+def _group(piece: Evidence) -> tuple[str, str, str, str]:
+    """What has room of its own: a flood of one kind, or of what is not trusted, pushes out nothing of another."""
+    return (piece.type, piece.category or "", piece.trust, piece.stream or "")
+
+
+def _order(piece: Evidence) -> tuple[tuple[str, str, str, str], datetime, bytes]:
+    return (_group(piece), piece.occurred_at, piece.id)
+
+
+def _capped(group: list[Evidence]) -> list[Evidence]:
+    """Of a group in the order of its events, what is kept: each choice is of the newest of the whole set, so that it can be made in parts."""
+    if len(group) <= KEPT_PER_GROUP:
+        return group
+    days = {piece.occurred_at.date(): piece for piece in group}  # the last of each day, the days in order
+    addresses: dict[bytes, Evidence] = {}
+    for piece in reversed(group):
+        if piece.address and len(addresses) < KEPT_ADDRESSES:
+            addresses.setdefault(piece.address, piece)
+    kept = {piece.id for piece in (*group[-KEPT_PER_GROUP:], *addresses.values())}
+    kept |= {piece.id for piece in list(days.values())[-KEPT_DAYS:]}
+    return [piece for piece in group if piece.id in kept]

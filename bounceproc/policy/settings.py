@@ -8,8 +8,12 @@ from typing import Final
 
 from bounceproc.event import Trust
 
+EVERYWHERE: Final = "*"
+"""The scope of all mail."""
+STREAM: Final = "stream"
+"""A threshold's scope that follows the event's stream."""
 SECOND_SOURCE: Final = 2
-"""Evidence that only counts (trust below what acts) needs this many messages, on as many days of receipt, whatever the threshold says."""
+"""Evidence that only counts (trust below what acts) needs this many messages, on as many days of receipt, unless configured otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,12 @@ class Threshold:
     """How long the suppression lasts; None: until somebody lifts it."""
     addresses: int = 1
     """Different addresses: for whole domains."""
+    scope: str = EVERYWHERE
+    """`*`: all mail; `stream`: the stream that the event belongs to, where that is known."""
+    second_look: timedelta | None = None
+    """How long the first message only suppresses for the time being: see `decide`. None: it condemns at once."""
+    suppress: bool = True
+    """False: recorded, and never enough."""
 
 
 def _days(days: int) -> timedelta:
@@ -41,8 +51,10 @@ class Policy:
     enforce: bool = True
     """False only observes: verdicts are made and not applied."""
     complaint: Threshold = Threshold()
-    unsubscribe: Threshold = Threshold()
+    unsubscribe: Threshold = Threshold(scope=STREAM)
     hard: Threshold = Threshold()
+    hard_rows: dict[str, Threshold] = field(default_factory=dict)
+    """By category of hard bounce: in place of `hard`, for categories that are judged by themselves."""
     soft: dict[str, Threshold] = field(
         default_factory=lambda: {
             "inactive-mailbox": Threshold(messages=2, days=2, span=_days(1), within=_days(30)),
@@ -59,4 +71,14 @@ class Policy:
     acts: frozenset[Trust] = frozenset({Trust.SIGNED, Trust.MATCHED, Trust.REPORTED})
     """Trust that acts as soon as a threshold is met."""
     counts: frozenset[Trust] = frozenset({Trust.HEURISTIC})
-    """Trust that only counts: see SECOND_SOURCE. Trust that is in neither set changes nothing."""
+    """Trust that only counts: see `counted_messages`."""
+    reviews: frozenset[Trust] = frozenset()
+    """Trust that only puts an address before a person. Trust that is in none of the three sets changes nothing."""
+    counted_messages: int = SECOND_SOURCE
+    """Different messages that trust which only counts needs, whatever the threshold says."""
+    counted_days: int = SECOND_SOURCE
+    """Different days of receipt, likewise."""
+    review_again: int = 3
+    """New pieces of evidence that bring back what a person has dismissed."""
+    review_keep: timedelta = timedelta(days=90)
+    """How long an address waits for a person after its newest evidence."""

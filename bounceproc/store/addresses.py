@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from bounceproc.policy.history import History
-from bounceproc.store import histories, statements
+from bounceproc.store import histories, kept, statements
 from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import address
 
@@ -63,7 +63,7 @@ def add_evidence(connection: sa.Connection, touched: Mapping[bytes, Touched], no
         return ()
     make(connection, touched.values(), now)
     rows = lock(connection, touched.keys())
-    found = tuple(_history(rows[key]).with_evidence(touched[key].evidence.values()) for key in sorted(touched))
+    found = tuple(history_of(rows[key]).with_evidence(touched[key].evidence.values()) for key in sorted(touched))
     changed = [
         {
             "key": history.key,
@@ -83,5 +83,12 @@ def lifted(connection: sa.Connection, key: bytes, now: datetime) -> None:
     connection.execute(sa.update(address).where(address.c.key == key).values(lifted_at=now, updated_at=now))
 
 
-def _history(row: sa.Row[tuple[object, ...]]) -> History:
-    return History(key=row.key, evidence=histories.load(row.history), is_domain=row.is_domain, lifted_at=row.lifted_at)
+def history_of(row: sa.Row[tuple[object, ...]]) -> History:
+    """The history in a row."""
+    return History(
+        key=row.key,
+        evidence=histories.load(row.history),
+        is_domain=row.is_domain,
+        lifted_at=row.lifted_at,
+        kept=tuple(keep.kept for keep in kept.load(row.kept)) if row.kept else (),
+    )

@@ -40,6 +40,12 @@ class Entry:
     event: bytes | None = None
     note: str | None = None
     why: str | None = None
+    second_look: bool = False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether no mere passing of time ends it."""
+        return self.until is None or self.second_look
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> Entry:
@@ -62,6 +68,7 @@ class Entry:
             class_=decision.class_,
             event=decision.event,
             why=decision.why,
+            second_look=decision.second_look,
         )
 
     def extended(self, other: Entry) -> Entry:
@@ -69,12 +76,20 @@ class Entry:
 
         An entry that had ended before the other one began begins anew.
         """
-        joined = self.until is None or other.since <= self.until
-        since = min(self.since, other.since) if joined else other.since
-        until = None if self.until is None or other.until is None else max(self.until, other.until)
-        if (since, until) == (self.since, self.until):
-            return self
-        return replace(other, address=self.address, since=since, until=until)
+        if not self.is_lasting and self.until is not None and other.since > self.until:
+            return replace(other, address=self.address)
+        if other.reach == self.reach and other.since > self.since:
+            return self  # evidence from its beginning was capped or purged
+        further = self if other.reach < self.reach else other
+        made = replace(further, address=self.address, since=min(self.since, other.since))
+        return self if made == self else made
+
+    @property
+    def reach(self) -> tuple[int, float]:
+        """Sorts by how long it lasts; a second look lasts until somebody finds that it need not."""
+        if self.until is None:
+            return (2, 0.0)
+        return (1, 0.0) if self.second_look else (0, self.until.timestamp())
 
     def row(self) -> dict[str, Any]:
         """The columns of `suppression`."""
@@ -90,6 +105,7 @@ class Entry:
             "event": self.event.hex() if self.event else None,
             "note": self.note,
             "why": self.why,
+            **({"second_look": "true"} if self.second_look else {}),
         }
 
     def public(self) -> Suppression:
@@ -106,6 +122,7 @@ class Entry:
             class_=self.class_,
             ref=self.event.hex() if self.event else None,
             note=self.note or self.why,
+            second_look=self.second_look,
         )
 
     @property
@@ -128,8 +145,8 @@ def strength(entry: Entry) -> tuple[bool, bool, int, bool, float, bool, float]:
         entry.scope != "*",
         entry.origin not in {"manual", "api"},
         reason,
-        entry.until is not None,
-        -entry.until.timestamp() if entry.until else 0.0,
+        not entry.is_lasting,
+        -entry.until.timestamp() if entry.until and not entry.second_look else 0.0,
         entry.is_domain,
         entry.since.timestamp(),
     )

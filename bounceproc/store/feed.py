@@ -24,9 +24,15 @@ PAGE: Final = 1000
 
 
 def append(
-    connection: sa.Connection, changes: Sequence[entries.Change], *, actor: str, at: datetime, note: str | None
+    connection: sa.Connection,
+    changes: Sequence[entries.Change],
+    *,
+    actor: str,
+    at: datetime,
+    note: str | None,
+    action: str | None = None,
 ) -> None:
-    """Add a line for each change.
+    """Add a line for each change; `action` is what it is called, where it changes no entry.
 
     A reader that has seen version n must never miss n - 1 that commits later. SQLite has one writer at a time, from the
     beginning of its transaction to the commit. In PostgreSQL each writer takes a lock here that only its end of transaction
@@ -38,7 +44,7 @@ def append(
     version = newest(connection)
     rows = [_row(before, after) for before, after in changes]
     for number, row in enumerate(rows, version + 1):
-        row |= {"version": number, "at": at, "actor": actor, "note": note}
+        row |= {"version": number, "at": at, "actor": actor, "note": note, "action": action or row["action"]}
     statements.insert(connection, suppression_change, rows)
 
 

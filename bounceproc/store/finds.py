@@ -52,9 +52,15 @@ class Found:
         original = keys.original(self.event.original_message_id or self.event.envelope_id)
         piece = Evidence.of(self.event, id_=self.id, received_at=self.received_at, original=original)
         yield Touched(self.key, privacy.address(recipient), recipient.is_domain, {self.id: piece})
-        if self.event.type is EventType.BOUNCE and self.event.category in DOMAIN_CATEGORIES and not recipient.is_domain:
+        if self._is_of_the_domain and not recipient.is_domain:
             domain = recipient.domain_address()
             piece = Evidence.of(
                 self.event, id_=self.id, received_at=self.received_at, original=original, address=self.key
             )
             yield Touched(keys.of(domain), privacy.address(domain), is_domain=True, evidence={self.id: piece})
+
+    @property
+    def _is_of_the_domain(self) -> bool:
+        """Whether it says something of the whole domain: that it may be dead, or that mail gets there."""
+        type_ = self.event.type
+        return type_ is EventType.DELIVERY or (type_ is EventType.BOUNCE and self.event.category in DOMAIN_CATEGORIES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bounceproc.ports import Attempt, Checkpoint, Outcome, Recorded, Settlement
-from bounceproc.store import addresses, flights, statements
+from bounceproc.store import addresses, flights, observing, reviews, statements
 from bounceproc.store.copies import pack
 from bounceproc.store.finds import Found
 from bounceproc.store.policing import reconcile
@@ -163,6 +163,21 @@ class Batch:
         return retrying(
             self._connection, lambda: reconcile(self._connection, wanted, privacy=self._privacy, now=self._now)
         )
+
+    def observe(self, verdicts: Iterable[Verdict]) -> int:
+        """Remember what the verdicts would change, and change nothing; returns how many suppressions that would be."""
+        wanted = list(verdicts)
+        return retrying(
+            self._connection, lambda: observing.sync(self._connection, wanted, privacy=self._privacy, now=self._now)
+        )
+
+    def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
+        """Put before a person what the verdicts ask for; returns how many addresses are new on the list."""
+        wanted = [verdict for verdict in verdicts if verdict.reviews or verdict.takes]
+        if not wanted:
+            return 0
+        plain = not self._privacy.hash_only
+        return retrying(self._connection, lambda: reviews.sync(self._connection, wanted, again=again, plain=plain))
 
     def advance(self, checkpoint_: Checkpoint) -> None:
         """Remember how far the source's folder was read."""

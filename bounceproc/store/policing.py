@@ -12,7 +12,7 @@ from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from bounceproc.policy.verdict import Verdict
@@ -27,7 +27,7 @@ def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy
 
     The same verdict twice changes nothing the second time.
     """
-    speaking = [verdict for verdict in verdicts if verdict.decisions or verdict.lift_reasons]
+    speaking = [verdict for verdict in verdicts if verdict.speaks]
     if not speaking:
         return 0
     keys = {verdict.key for verdict in speaking}
@@ -35,11 +35,17 @@ def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy
     # A plaintext from before the days of hash_only is not spread any further.
     plain = {} if privacy.hash_only else {key: row.address for key, row in rows.items()}
     before = _standing(connection, keys)
-    after = dict(before)
-    for verdict in speaking:
-        _follow(verdict, after, plain.get(verdict.key))
+    after = followed(speaking, before, plain)
     changes = [(before.get(name), after.get(name)) for name in before.keys() | after.keys()]
     return changing.write(connection, changes, actor=AUTOMATIC, at=now)
+
+
+def followed(verdicts: Sequence[Verdict], before: Automatic, plain: Mapping[bytes, str | None]) -> Automatic:
+    """Policy's entries as its verdicts ask for; `plain` are the addresses that are known."""
+    after = dict(before)
+    for verdict in verdicts:
+        _follow(verdict, after, plain.get(verdict.key))
+    return after
 
 
 def _standing(connection: sa.Connection, keys: Collection[bytes]) -> Automatic:
@@ -55,8 +61,11 @@ def _standing(connection: sa.Connection, keys: Collection[bytes]) -> Automatic:
 
 def _follow(verdict: Verdict, entries_: Automatic, address: str | None) -> None:
     """Change the entries of one key as its verdict asks."""
-    for key, scope, reason in list(entries_):
-        if key == verdict.key and reason in verdict.lift_reasons:
+    taken = verdict.lift_reasons | verdict.anew
+    for (key, scope, reason), entry in list(entries_.items()) if taken else ():
+        # A hard bounce that a delivery could not take away condemns on, even where its evidence was purged since.
+        holds = entry.class_ == "hard" and entry.event not in verdict.cleared
+        if key == verdict.key and reason in taken and not holds:
             del entries_[key, scope, reason]
     for decision in verdict.decisions:
         wanted = Entry.decided(decision, key=verdict.key, address=address, is_domain=verdict.is_domain)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from bounceproc.store.due import Due
 from bounceproc.store.engine import Database
+from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
+from bounceproc.store.observing import Observing
+from bounceproc.store.reviews import Reviews
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
 from bounceproc.store.suppressions import Suppressions
@@ -25,13 +29,17 @@ def utc_now() -> datetime:
 
 
 class Store:
-    """What an open database offers: `ledger` to the flow, `suppressions` to whoever asks or changes the list."""
+    """What an open database offers: `ledger` to the flow, the rest to whoever asks or decides."""
 
     def __init__(self, database: Database, keys: Keys, privacy: Privacy, now: Callable[[], datetime]) -> None:
         self._database = database
         self.keys = keys
         self.ledger = Ledger(database, keys, privacy=privacy, now=now)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
+        self.due = Due(database, now=now)
+        self.observing = Observing(database)
+        self.reviews = Reviews(database, keys)
+        self.keeping = Keeping(database, keys, privacy=privacy)
 
     @classmethod
     def open(

@@ -12,19 +12,21 @@ from bounceproc.errors import InvalidAddressError
 from bounceproc.event import BounceClass, Event, EventType, Trust
 from bounceproc.ports import AddressStatus, RecordedEvent
 from bounceproc.status import EnhancedStatus
-from bounceproc.store import addresses, changing, feed
+from bounceproc.store import addresses, changing, feed, kept, reviews
 from bounceproc.store.addresses import Touched
-from bounceproc.store.entries import Entry, strength
+from bounceproc.store.entries import AUTOMATIC, Entry, strength
 from bounceproc.store.rows import clean
 from bounceproc.store.statements import among, chunks, retrying
+from bounceproc.store.tables import address as address_table
 from bounceproc.store.tables import event, message, suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from bounceproc.ports import Change, Suppression
     from bounceproc.store.engine import Database
+    from bounceproc.store.kept import Keep
     from bounceproc.store.keys import Keys
     from bounceproc.store.rows import Privacy
 
@@ -63,11 +65,12 @@ class Suppressions:
         asked = {address.normal: self._names(address) for address in addresses_}
         with self._database.reading() as connection:
             found = _in_force(connection, {key for names in asked.values() for key in names}, stream, now)
+            decided = _decided(connection, asked.values(), found)
         answers: dict[str, Suppression] = {}
         for normal, names in asked.items():
-            standing = [entry for key in names for entry in found.get(key, ())]
-            if standing:
-                answers[normal] = min(standing, key=strength).public()
+            holding = _holding(names, found, decided, now)
+            if holding:
+                answers[normal] = min(holding, key=strength).public()
         return answers
 
     def status(self, address: Address, *, stream: str | None, now: datetime) -> AddressStatus:
@@ -75,9 +78,19 @@ class Suppressions:
         names = self._names(address)
         with self._database.reading() as connection:
             found = _in_force(connection, set(names), stream, now)
+            decided = _decided(connection, [names], found)
             events = _events(connection, names[0], address)
-        standing = sorted((entry for key in names for entry in found.get(key, ())), key=strength)
-        return AddressStatus(address.text, tuple(entry.public() for entry in standing), events)
+            rows = _rows(connection, names)
+            waiting = reviews.of(connection, names[0])
+        holding = sorted(_holding(names, found, decided, now), key=strength)
+        return AddressStatus(
+            address.text,
+            tuple(entry.public() for entry in holding),
+            events,
+            histories=tuple(addresses.history_of(rows[key]) for key in names if key in rows),
+            kept=tuple(keep.to_dict() for keep in kept.load(rows[names[0]].kept)) if names[0] in rows else (),
+            review=tuple(one.to_dict() for one in waiting),
+        )
 
     def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
         """The whole list in the order in which the entries were added, read in pages."""
@@ -161,7 +174,8 @@ class Suppressions:
 
 
 def _lasting(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(suppression.c.until.is_(None), suppression.c.until > now)
+    """In force. An entry with a second look holds until somebody has looked, however late that is."""
+    return sa.or_(suppression.c.until.is_(None), suppression.c.until > now, suppression.c.second_look)
 
 
 def _in_force(
@@ -179,7 +193,37 @@ def _in_force(
     return found
 
 
-def _standing(connection: sa.Connection, keys: Collection[bytes]) -> list[Entry]:
+def _decided(
+    connection: sa.Connection, asked: Iterable[tuple[bytes, ...]], found: Mapping[bytes, list[Entry]]
+) -> dict[bytes, tuple[Keep, ...]]:
+    """Decisions to go on sending to the addresses of automatically suppressed domains: their own entries such a decision lifted."""
+    dead = {key for key, entries in found.items() if any(e.is_domain and e.origin == AUTOMATIC for e in entries)}
+    own = {names[0] for names in asked if dead.intersection(names[1:])} if dead else set()
+    return kept.decisions(connection, own) if own else {}
+
+
+def _holding(
+    names: tuple[bytes, ...],
+    found: Mapping[bytes, list[Entry]],
+    decided: Mapping[bytes, tuple[Keep, ...]],
+    now: datetime,
+) -> list[Entry]:
+    """The entries that answer for an address: a person's decision about it beats what is automatic about its domain."""
+    keeps = [keep.kept for keep in decided.get(names[0], ()) if keep.kept.holds(now)]
+    return [
+        entry
+        for key in names
+        for entry in found.get(key, ())
+        if not (
+            key != names[0]
+            and entry.origin == AUTOMATIC
+            and any(keep.covers(entry.scope, entry.reason) for keep in keeps)
+        )
+    ]
+
+
+def standing(connection: sa.Connection, keys: Collection[bytes]) -> list[Entry]:
+    """All entries of these keys, whoever made them, those that have ended included."""
     found: list[Entry] = []
     for part in chunks(sorted(keys)):
         statement = sa.select(suppression).where(among(connection, suppression.c.key, part))
@@ -190,20 +234,40 @@ def _standing(connection: sa.Connection, keys: Collection[bytes]) -> list[Entry]
 def _put(connection: sa.Connection, wanted: Sequence[Entry], actor: str, now: datetime) -> int:
     subjects = {entry.key: Touched(entry.key, entry.address, entry.is_domain) for entry in wanted}
     addresses.make(connection, subjects.values(), now)
-    addresses.lock(connection, subjects.keys())
-    standing = {entry.identity: entry for entry in _standing(connection, subjects.keys())}
-    last = {entry.identity: entry for entry in wanted}
-    changes = [(standing.get(name), _renewed(standing.get(name), entry, now)) for name, entry in last.items()]
+    rows = addresses.lock(connection, subjects.keys())
+    before = {entry.identity: entry for entry in standing(connection, subjects.keys())}
+    last = {
+        entry.identity: entry
+        for entry in wanted
+        if not _beaten(connection, rows[entry.key], entry, actor=actor, now=now)
+    }
+    changes = [(before.get(name), _renewed(before.get(name), entry, now)) for name, entry in last.items()]
     return changing.write(connection, changes, actor=actor, at=now)
 
 
-def _renewed(standing: Entry | None, entry: Entry, now: datetime) -> Entry:
+def _beaten(
+    connection: sa.Connection, row: sa.Row[tuple[object, ...]], entry: Entry, *, actor: str, now: datetime
+) -> bool:
+    """Whether a decision to go on sending to this address beats the entry: it does that of a list, and ends with that of a person."""
+    keeps = kept.load(row.kept) if row.kept else ()
+    if entry.origin == "import":
+        return any(keep.kept.holds(now) and keep.kept.covers(entry.scope, entry.reason) for keep in keeps)
+    left = [keep for keep in keeps if entry.scope not in {"*", keep.scope}]
+    if len(left) < len(keeps):
+        kept.write(connection, entry.key, left, now)
+        for keep in keeps:
+            if keep not in left:
+                kept.tell(connection, row, keep, "unkeep", actor=actor, at=now)
+    return False
+
+
+def _renewed(before: Entry | None, entry: Entry, now: datetime) -> Entry:
     """The entry as asked for. One that still holds goes on since it began; one that had ended begins anew."""
-    if standing is None:
+    if before is None:
         return entry
-    if (standing.until, standing.note) == (entry.until, entry.note):
-        return standing
-    return replace(entry, since=standing.since) if standing.until is None or standing.until > now else entry
+    if (before.until, before.note) == (entry.until, entry.note):
+        return before
+    return replace(entry, since=before.since) if before.until is None or before.until > now else entry
 
 
 def _lift(
@@ -211,10 +275,16 @@ def _lift(
 ) -> int:
     addresses.make(connection, [touched], now)
     addresses.lock(connection, [touched.key])
-    gone = [entry for entry in _standing(connection, [touched.key]) if scope in {None, entry.scope}]
+    gone = [entry for entry in standing(connection, [touched.key]) if scope in {None, entry.scope}]
     if gone:
         addresses.lifted(connection, touched.key, now)
+        reviews.forget(connection, touched.key)
     return changing.write(connection, [(entry, None) for entry in gone], actor=actor, at=now, note=note)
+
+
+def _rows(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, sa.Row[tuple[object, ...]]]:
+    found = connection.execute(sa.select(address_table).where(among(connection, address_table.c.key, keys)))
+    return {row.key: row for row in found}
 
 
 # ---- events, read back ------------------------------------------------------------------------------------------------

@@ -120,8 +120,12 @@ address: Final = sa.Table(
     sa.Column("history", sa.Text, nullable=False),
     sa.Column("lifted_at", UtcTime),
     sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("kept", sa.Text),
 )
-"""What policy needs of each address and domain: see `histories`."""
+"""What policy needs of each address and domain: see `histories`, and `keeping` for decisions to go on sending."""
+
+_KEPT: Final = address.c.kept.is_not(None)
+sa.Index("ix_address_kept", address.c.key, sqlite_where=_KEPT, postgresql_where=_KEPT)
 
 suppression: Final = sa.Table(
     "suppression",
@@ -141,10 +145,62 @@ suppression: Final = sa.Table(
     sa.Column("note", sa.Text),
     sa.Column("why", sa.Text),
     sa.Column("changed_at", UtcTime, nullable=False),
+    sa.Column("second_look", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("key", "scope", "reason", "origin"),
     sqlite_autoincrement=True,
 )
-"""The list. `note` is what a person wrote, `why` what policy counted, `event` the event that decided."""
+"""The list. `note` is what a person wrote, `why` what policy counted, `event` the event that decided.
+
+With `second_look` the entry does not end at `until`: it becomes permanent then.
+"""
+
+_ENDS: Final = suppression.c.until.is_not(None)
+sa.Index("ix_suppression_until", suppression.c.until, sqlite_where=_ENDS, postgresql_where=_ENDS)
+
+observed: Final = sa.Table(
+    "observed",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text),
+    sa.Column("is_domain", sa.Boolean, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("until", UtcTime),
+    sa.Column("second_look", sa.Boolean, nullable=False),
+    sa.Column("category", sa.Text),
+    sa.Column("class", sa.Text),
+    sa.Column("event", sa.LargeBinary),
+    sa.Column("why", sa.Text),
+    sa.Column("lifted_at", UtcTime),
+    sa.Column("delivered_at", UtcTime),
+    sa.Column("changed_at", UtcTime, nullable=False),
+)
+"""What policy would have suppressed while it only observed, `lifted_at` when it would have lifted it again, and
+`delivered_at` a later sign of delivery: what it would have regretted."""
+
+review: Final = sa.Table(
+    "review",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text),
+    sa.Column("is_domain", sa.Boolean, nullable=False),
+    sa.Column("category", sa.Text),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("event", sa.LargeBinary, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("first_at", UtcTime, nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("decided_at", UtcTime),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Index(None, "state", "last_at"),
+)
+"""What a person should look at: `state` is `open`, `dismissed` or `confirmed`, `event` a sample of `count` events."""
 
 suppression_change: Final = sa.Table(
     "suppression_change",

@@ -124,7 +124,10 @@ class Bench:
         """Record a batch and apply what policy makes of it."""
         with self.store.ledger.batch(source) as batch:
             recorded = batch.record(readings)
-            return recorded, batch.apply([decide(history, self.policy, self.now) for history in recorded.histories])
+            verdicts = [decide(history, self.policy, self.now) for history in recorded.histories]
+            changed = batch.apply(verdicts)
+            batch.review(verdicts, again=self.policy.review_again)
+            return recorded, changed
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table, in the order of their first column."""

@@ -121,7 +121,7 @@ def test_a_file_made_at_once_is_what_the_migrations_make(tmp_path: Path) -> None
             shapes.append(_shape(connection))
         database.close()
     assert shapes[0] == shapes[1]
-    assert len(shapes[0]) == 12
+    assert len(shapes[0]) == 14
 
 
 def _shape(connection: sa.Connection) -> dict[str, object]:

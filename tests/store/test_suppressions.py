@@ -222,3 +222,29 @@ def _verdict(bench: Bench, *, since: datetime = START, until: datetime | None = 
 def _apply(bench: Bench, *verdicts: Verdict) -> int:
     with bench.store.ledger.batch("returns") as batch:
         return batch.apply(verdicts)
+
+
+def test_a_delivery_to_any_address_of_a_dead_domain_lets_it_go(bench: Bench) -> None:
+    bench.now = START + 12 * DAY
+    given = [reading(soft(f"u{n % 3}@dead.example", "expired", at=START + n * 2 * DAY), ref=str(n)) for n in range(6)]
+    assert bench.process(*given)[1] == 1
+    assert bench.answer("anybody@dead.example") is not None
+    assert bench.process(reading(delivery("u9@dead.example", at=START + 11 * DAY), ref="ok"))[1] == 1
+    assert bench.answer("anybody@dead.example") is None
+    assert [change.action for change in bench.store.suppressions.changes(since=0)] == ["add", "remove"]
+
+
+def test_what_a_delivery_leaves_is_all_that_is_left_whatever_came_first(bench: Bench) -> None:
+    bench.now = START + 40 * DAY
+    early = [
+        reading(soft("a@example.com", at=START + n * DAY), ref=f"a{n}", at=START + 38 * DAY) for n in (0, 5, 10, 14)
+    ]
+    late = [reading(soft("a@example.com", at=START + n * DAY), ref=f"b{n}") for n in (16, 20, 25, 30)]
+    delivered = reading(delivery("a@example.com", at=START + 15 * DAY), ref="ok")
+    bench.process(*early, *late)
+    longer = bench.answer("a@example.com")
+    bench.process(delivered)
+    shorter = bench.answer("a@example.com")
+    assert longer is not None
+    assert shorter is not None
+    assert (longer.until, shorter.until) == (START + 218 * DAY, START + 210 * DAY + timedelta(minutes=1))

@@ -48,6 +48,11 @@ password_file = "password"
         (self.folder / "bounceproc.toml").write_text(text)
 
     @property
+    def configuration(self) -> Path:
+        """The configuration file."""
+        return self.folder / "bounceproc.toml"
+
+    @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.folder / "bounceproc.db"

@@ -28,6 +28,9 @@ def test_story(story: Path, mail_user: MailUser, tmp_path: Path) -> None:
         date = str(BytesHeaderParser().parsebytes(content)["Date"])
         mail_user.deliver(content, internaldate=parsedate_to_datetime(date))
     house = House(tmp_path, mail_user)
+    if (story / "config.toml").exists():
+        with house.configuration.open("a") as file:
+            file.write((story / "config.toml").read_text())
 
     house.run("poll", "--once")
 
@@ -44,6 +47,8 @@ def told(house: House, mail_user: MailUser, expected: dict[str, Any]) -> None:
         sorted(f"{e['address']} {e['scope']} {e['reason']} {e['category'] or '-'}" for e in entries) == expected["list"]
     ), expected["claim"]
     assert [e["address"] for e in entries if e["until"]] == expected.get("expires", [])
+    waiting = house.json("review", "list", "--format", "jsonl")
+    assert sorted(f"{w['address']} {w['reason']} {w['count']}" for w in waiting) == expected.get("review", [])
     for folder, count in expected["folders"].items():
         assert len(mail_user.uids(folder)) == count, folder
     for folder in expected.get("unread", []):

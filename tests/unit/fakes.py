@@ -116,6 +116,13 @@ class FakeLedger:
         self.verdicts += found
         return len(found)
 
+    def observe(self, verdicts: Iterable[Verdict]) -> int:
+        self.log.append("observe")
+        return sum(bool(verdict.decisions) for verdict in verdicts)
+
+    def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
+        return sum(len(verdict.reviews) for verdict in verdicts)
+
     def advance(self, checkpoint: Checkpoint) -> None:
         self.log.append(f"advance {checkpoint.uid}")
 

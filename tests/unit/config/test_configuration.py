@@ -191,20 +191,26 @@ def test_the_default_thresholds_are_those_of_the_policy_room(folder: Path) -> No
         "domain": policy.domain,
     }
 
-    def of(row: str) -> dict[str, int]:
+    def of(row: str) -> dict[str, Any]:
         return dict(getattr(rows, row.replace("-", "_")))
 
-    def days(threshold: Threshold) -> dict[str, int]:
-        numbers = {
+    def days(row: str, threshold: Threshold) -> dict[str, Any]:
+        numbers: dict[str, Any] = {
             "messages": threshold.messages,
             "days": threshold.days,
             "span_days": threshold.span.days,
             "within_days": threshold.within.days if threshold.within else 0,
             "expires_days": threshold.expires.days if threshold.expires else 0,
+            "suppress": threshold.suppress,
+            "second_look_days": threshold.second_look.days if threshold.second_look else 0,
+            "scope": threshold.scope,
+            "addresses": threshold.addresses,
         }
-        return numbers | ({"addresses": threshold.addresses} if threshold.addresses > 1 else {})
+        return {name: number for name, number in numbers.items() if name in of(row)}
 
-    assert {row: of(row) for row in POLICY} == {row: days(threshold) for row, threshold in expected.items()}
+    assert {row: of(row) for row in POLICY} == {row: days(row, threshold) for row, threshold in expected.items()}
+    assert {row: "scope" in of(row) for row in ("complaint", "unsubscribe")} == {"complaint": True, "unsubscribe": True}
+    assert ("second_look_days" in of("hard"), "addresses" in of("domain")) == (True, True)
 
 
 def test_no_threshold_can_ask_for_more_than_a_history_keeps() -> None:
@@ -840,6 +846,68 @@ def test_a_threshold_that_can_never_be_met_is_refused(folder: Path, numbers: str
     (found,) = problems(folder, f"[policy.mailbox-full]\n{numbers}\n")
 
     assert f"policy.mailbox-full.{said}" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[policy.hard]\nsecond_look_days = -1\n", "2: policy.hard.second_look_days: -1 is too small."),
+        (
+            "[policy.hard]\nmessages = 2\nsecond_look_days = 7\n",
+            (
+                "3: policy.hard.second_look_days: a second look at the first message, after which it is permanent, does not go "
+                "with messages = 2. Set messages to 1, or second_look_days to 0."
+            ),
+        ),
+        (
+            "[policy.bad-domain]\nexpires_days = 30\nsecond_look_days = 7\n",
+            "3: policy.bad-domain.second_look_days: a second look",
+        ),
+        ("[policy.bad-domain]\ndays = 2\n", "2: policy.bad-domain.days: 1 messages cannot come on 2 days."),
+        (
+            "[policy.complaint]\nscope = 'news'\n",
+            "2: policy.complaint.scope: 'news' is not known. Write '*' or 'stream'.",
+        ),
+        ("[policy.hard]\nscope = 'stream'\n", "2: policy.hard.scope: is no key that this version knows."),
+        ("[policy.moved]\nmessages = 2\n", "1: policy.moved: is no table that this version knows."),
+        ("[policy.spam-block]\n", "what is no fault of the recipient condemns no address."),
+        (
+            "[policy]\ntrust = { signed = 'believes' }\n",
+            "2: policy.trust.signed: 'believes' is not known. Write 'acts', ",
+        ),
+        (
+            "[policy.trust]\nmatched = 'counts'\nreported = 'acts'\n",
+            "3: policy.trust.reported: 'acts' is more than matched may do, which is to be believed more.",
+        ),
+        ("[policy.trust]\nmessages = 1\n", "2: policy.trust.messages: 1 is too small. Write 2 or more."),
+        ("[policy.trust]\ndays = 3\n", "2: policy.trust.days: 2 messages cannot come on 3 days."),
+        ("[policy.trust]\nguessed = 'acts'\n", "2: policy.trust.guessed: is no key that this version knows."),
+        ("[policy.review]\nagain = 0\n", "2: policy.review.again: 0 is too small."),
+        ("[policy.complaint]\nsuppress = 'no'\n", "2: policy.complaint.suppress: is true or false, not text."),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused_with_its_line(folder: Path, text: str, said: str) -> None:
+    (found,) = problems(folder, text)
+
+    assert said in found
+    assert found.startswith("bounceproc.toml:")
+
+
+def test_every_wrong_place_of_a_policy_is_named_and_nothing_of_it_is_taken(folder: Path) -> None:
+    text = "[policy.hard]\nmessages = -1\n[policy.mailbox-full]\nwithin_days = 3\n[policy.nobody]\n"
+
+    assert [found.split(":")[1] for found in problems(folder, text)] == ["2", "4", "5"]
+
+
+def test_a_row_of_one_category_has_variables_of_its_own(folder: Path) -> None:
+    config = load(
+        folder, "", {"BOUNCEPROC_POLICY__BAD_DOMAIN__MESSAGES": "2", "BOUNCEPROC_POLICY__TRUST__SIGNED": "counts"}
+    )
+
+    assert config.policy.bad_domain is not None
+    assert config.policy.bad_domain.messages == 2
+    assert config.policy.trust.signed == "counts"
+    assert config.warnings == ()
 
 
 def test_a_domain_cannot_need_more_addresses_than_messages(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,32 +14,7 @@ from bounceproc.event import BounceClass, EventType, Trust
 from bounceproc.policy.decide import decide
 from bounceproc.policy.history import KEPT_PER_GROUP, Evidence, History
 from bounceproc.policy.settings import Policy, Threshold
-
-DAY_0 = datetime(2026, 6, 1, 12, tzinfo=UTC)
-NOW = DAY_0 + timedelta(days=100)
-KEY = b"k" * 16
-
-
-def piece(
-    day: float, category: str | None = "bad-mailbox", class_: BounceClass | None = BounceClass.SOFT, **given_: Any
-) -> Evidence:
-    """One piece of evidence, `day` days after DAY_0, about an original message of its own."""
-    when = DAY_0 + timedelta(days=day)
-    fields: dict[str, Any] = {
-        "id": f"{day}{category}{given_}".encode(),
-        "type": EventType.BOUNCE,
-        "category": category,
-        "class_": class_,
-        "trust": Trust.REPORTED,
-        "occurred_at": when,
-        "received_at": when,
-        "original": b"",
-    }
-    return Evidence(**{**fields, **given_})
-
-
-def hard(day: float, **given_: Any) -> Evidence:
-    return piece(day, "bad-mailbox", BounceClass.HARD, **given_)
+from tests.unit.policy.evidence import DAY_0, KEY, NOW, PIECES, hard, piece
 
 
 def verdict_of(
@@ -201,20 +176,6 @@ def test_a_domain_history_says_nothing_of_hard_bounces() -> None:
     )
 
 
-PIECES = st.builds(
-    piece,
-    st.floats(0, 90).map(lambda day: round(day, 1)),
-    st.sampled_from(["mailbox-full", "inactive-mailbox", "bad-mailbox", "unknown", "spam-block"]),
-    st.sampled_from([BounceClass.HARD, BounceClass.SOFT]),
-    type=st.sampled_from(
-        [EventType.BOUNCE, EventType.DELAY, EventType.COMPLAINT, EventType.DELIVERY, EventType.UNSUBSCRIBE]
-    ),
-    trust=st.sampled_from(list(Trust)),
-    subject=st.sampled_from([0, 1]),
-    original=st.sampled_from([b"", b"a", b"b", b"c"]),
-)
-
-
 @given(st.lists(PIECES, max_size=25), st.randoms(use_true_random=False))
 @settings(max_examples=200)
 def test_the_order_of_arrival_never_changes_the_verdict(evidence: list[Evidence], random: Any) -> None:
@@ -253,3 +214,93 @@ def test_noise_of_one_kind_does_not_push_out_another() -> None:
     noise = [piece(day, "spam-block") for day in range(1, 300)]
 
     assert verdict_of(hard(0), *noise) == FOREVER
+
+
+# ---- rows, streams and domains -----------------------------------------------------------------------------------------
+
+
+def test_wishes_follow_their_stream_or_all_mail_as_configured() -> None:
+    complaint = piece(0, None, None, type=EventType.COMPLAINT, stream="news")
+    leaving = piece(1, None, None, type=EventType.UNSUBSCRIBE, stream="news")
+    follow = Policy(complaint=Threshold(scope="stream"), unsubscribe=Threshold(scope="*"))
+
+    assert verdict_of(complaint, leaving) == [("*", "complaint", None), ("stream:news", "unsubscribe", None)]
+    assert verdict_of(complaint, leaving, policy=follow) == [
+        ("*", "unsubscribe", None),
+        ("stream:news", "complaint", None),
+    ]
+    assert verdict_of(hard(0, stream="news"), policy=follow) == FOREVER
+
+
+def test_each_stream_counts_by_itself() -> None:
+    twice = Policy(unsubscribe=Threshold(messages=2, scope="stream"))
+    one_each = [piece(n, None, None, type=EventType.UNSUBSCRIBE, stream=name) for n, name in enumerate(("a", "b", "c"))]
+
+    assert verdict_of(*one_each, policy=twice) == []
+    assert verdict_of(*one_each, piece(9, None, None, type=EventType.UNSUBSCRIBE, stream="b"), policy=twice) == [
+        ("stream:b", "unsubscribe", None)
+    ]
+
+
+def test_a_category_with_a_row_of_its_own_is_judged_by_that_row_alone() -> None:
+    policy = Policy(hard_rows={"mailbox-moved": Threshold(messages=2, days=2)})
+    moved = piece(0, "mailbox-moved", BounceClass.HARD)
+
+    assert verdict_of(moved, policy=policy) == []
+    assert verdict_of(moved, piece(1, "mailbox-moved", BounceClass.HARD), policy=policy) == FOREVER
+    assert verdict_of(hard(0), policy=policy) == FOREVER
+
+
+def test_a_row_that_is_not_to_suppress_never_does() -> None:
+    never = Policy(hard=Threshold(suppress=False), complaint=Threshold(suppress=False))
+
+    assert (
+        verdict_of(*(hard(day) for day in range(9)), piece(1, None, None, type=EventType.COMPLAINT), policy=never) == []
+    )
+
+
+DEAD = [piece(day, "network-error", address=b"abc"[day % 3 : day % 3 + 1]) for day in (0, 1, 2, 3, 5, 7)]
+
+
+def test_a_dead_domain_lets_go_by_itself() -> None:
+    history = History(KEY, is_domain=True).with_evidence(DEAD)
+
+    assert [d.until for d in decide(history, Policy(), DAY_0 + timedelta(days=8)).decisions] == [
+        DAY_0 + timedelta(days=37)
+    ]
+    assert decide(history, Policy(), DAY_0 + timedelta(days=38)).decisions == ()
+
+
+def test_a_delivery_to_any_of_its_addresses_shows_that_a_domain_lives() -> None:
+    delivered = piece(7.5, None, None, type=EventType.DELIVERY, address=b"z")
+    history = History(KEY, is_domain=True).with_evidence([*DEAD, delivered])
+
+    verdict = decide(history, Policy(), DAY_0 + timedelta(days=8))
+
+    assert (list(verdict.decisions), set(verdict.lift_reasons)) == ([], {"bounce"})
+    again = [piece(day, "network-error", address=bytes([day])) for day in (8, 9, 10, 12, 14, 16)]
+    assert decide(history.with_evidence(again), Policy(), DAY_0 + timedelta(days=17)).decisions != ()
+
+
+def test_a_sign_of_delivery_that_nobody_can_trust_clears_nothing() -> None:
+    policy = Policy(acts=frozenset({Trust.SIGNED}), counts=frozenset({Trust.REPORTED}))
+    full = [piece(day, "mailbox-full", trust=Trust.SIGNED) for day in (0, 5, 10, 14)]
+
+    assert verdict_of(*full, piece(15, None, None, type=EventType.DELIVERY), policy=policy) != []
+    signed = piece(15, None, None, type=EventType.DELIVERY, trust=Trust.SIGNED)
+    assert verdict_of(*full, signed, policy=policy) == []
+
+
+def test_a_flood_of_one_day_hides_none_of_the_days_before() -> None:
+    full = [piece(day, "mailbox-full") for day in (0, 5, 10)]
+    flood = [piece(14 + n / 1000, "mailbox-full") for n in range(200)]
+
+    assert verdict_of(*full, *flood) == [("*", "bounce", 14.199 + 180)]
+
+
+def test_what_is_not_trusted_pushes_out_nothing_that_is() -> None:
+    policy = Policy(acts=frozenset({Trust.SIGNED}), counts=frozenset(), reviews=frozenset({Trust.REPORTED}))
+    full = [piece(day, "mailbox-full", trust=Trust.SIGNED) for day in (0, 5, 10, 14)]
+    forged = [piece(14 + n / 10, "mailbox-full") for n in range(300)]
+
+    assert verdict_of(*full, *forged, policy=policy) == [("*", "bounce", 14 + 180)]

@@ -42,6 +42,8 @@ def test_every_constraint_and_index_has_a_name_and_no_table_is_forgotten() -> No
         "event",
         "in_flight",
         "message",
+        "observed",
+        "review",
         "setting",
         "suppression",
         "suppression_change",
