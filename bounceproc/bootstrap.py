@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bounceproc.address import Address
 from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
 from bounceproc.event import Trust
+from bounceproc.policy.incident import IncidentPolicy
 from bounceproc.policy.settings import Policy, Threshold
 
 if TYPE_CHECKING:
@@ -157,7 +158,14 @@ def open_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
         if dry_run and url.startswith("sqlite") and not Path(url.partition(":///")[2]).exists():
             folder = Path(held.enter_context(TemporaryDirectory(prefix="bounceproc-")))
             url, pepper_file = f"sqlite:///{folder / 'dry-run.db'}", folder / "dry-run.pepper"
-        yield held.enter_context(Store.open(url, pepper_file=pepper_file, hash_only=config.privacy.hash_only))
+        yield held.enter_context(
+            Store.open(
+                url,
+                pepper_file=pepper_file,
+                hash_only=config.privacy.hash_only,
+                surges=policy_of(config).incident,
+            )
+        )
 
 
 def subject(text: str) -> Address:
@@ -226,8 +234,25 @@ def policy_of(config: Config) -> Policy:
         },
         unknown_address=_threshold(rows.unknown_address),
         domain=_threshold(rows.domain, addresses=rows.domain.addresses),
+        incident=IncidentPolicy(**dict(rows.incident)),
         **strict,
     )
+
+
+def confirm_incident(config: Config, number: int, *, actor: str, note: str | None) -> int:
+    """Let an incident's events count, under the policy in force; returns how many suppressions changed.
+
+    Raises:
+        UsageError: there is no such incident, or it was decided before.
+
+    """
+    from bounceproc.policy.decide import decide
+
+    now, policy = datetime.now(UTC), policy_of(config)
+    with open_store(config) as store:
+        return store.incidents.confirm(
+            number, lambda history: decide(history, policy, now), actor=actor, note=note, now=now
+        )
 
 
 def _threshold(row: ThresholdSection, *, addresses: int = 1) -> Threshold:

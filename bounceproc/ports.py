@@ -209,6 +209,54 @@ class Reading:
     """What the ledger's `pack` made of `raw`; None where it has still to be done."""
 
 
+class IncidentState(StrEnum):
+    """What a person said of an incident."""
+
+    OPEN = "open"  # nothing yet
+    CONFIRMED = "confirmed"  # the mailboxes are gone: its events count
+    REVERTED = "reverted"  # the provider was at fault: its events never count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One wording of one provider that suddenly condemned very many recipients."""
+
+    id: int
+    provider: str
+    wording: str
+    """The words of the reply, without what differs from recipient to recipient."""
+    usual: int
+    """Recipients on the worst of the days before."""
+    opened_at: datetime
+    surged_at: datetime
+    """When it was last that many."""
+    state: IncidentState
+    recipients: int
+    """Different recipients whose events are part of it."""
+    held: int
+    """Those of them that nothing else suppresses."""
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    note: str | None = None
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """The incident under the names that scripts rely on."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "provider": self.provider,
+            "wording": self.wording,
+            "recipients": self.recipients,
+            "held": self.held,
+            "usual": self.usual,
+            "opened_at": iso(self.opened_at),
+            "surged_at": iso(self.surged_at),
+            "decided_at": iso(self.decided_at),
+            "decided_by": self.decided_by,
+            "note": self.note,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What recording a batch changed."""
@@ -221,6 +269,8 @@ class Recorded:
     """For each reading in order, how many events of it were new (0 for a message seen before)."""
     added: tuple[Event, ...] = ()
     """The events that were new."""
+    incidents: tuple[Incident, ...] = ()
+    """What began with this batch: refusals that are held back, so that the histories are without them."""
 
 
 class LedgerBatch(Protocol):

@@ -31,6 +31,7 @@ def add_commands() -> None:
         doctor,
         explain,
         export,
+        incident,
         ingest,
         lmtp,
         poll,
@@ -42,5 +43,5 @@ def add_commands() -> None:
 
     for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
         module.add_to(app)
-    for module in (suppress, rules, db, config, service):
+    for module in (suppress, incident, rules, db, config, service):
         app.add_typer(module.app)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from bounceproc.event import Trust
+from bounceproc.policy.incident import IncidentPolicy
 
 SECOND_SOURCE: Final = 2
 """Evidence that only counts (trust below what acts) needs this many messages, on as many days of receipt, whatever the threshold says."""
@@ -60,3 +61,5 @@ class Policy:
     """Trust that acts as soon as a threshold is met."""
     counts: frozenset[Trust] = frozenset({Trust.HEURISTIC})
     """Trust that only counts: see SECOND_SOURCE. Trust that is in neither set changes nothing."""
+    incident: IncidentPolicy = field(default_factory=IncidentPolicy)
+    """When a provider's sudden refusals are held back until a person has looked at them."""

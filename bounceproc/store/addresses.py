@@ -63,7 +63,7 @@ def add_evidence(connection: sa.Connection, touched: Mapping[bytes, Touched], no
         return ()
     make(connection, touched.values(), now)
     rows = lock(connection, touched.keys())
-    found = tuple(_history(rows[key]).with_evidence(touched[key].evidence.values()) for key in sorted(touched))
+    found = tuple(history_of(rows[key]).with_evidence(touched[key].evidence.values()) for key in sorted(touched))
     changed = [
         {
             "key": history.key,
@@ -83,5 +83,6 @@ def lifted(connection: sa.Connection, key: bytes, now: datetime) -> None:
     connection.execute(sa.update(address).where(address.c.key == key).values(lifted_at=now, updated_at=now))
 
 
-def _history(row: sa.Row[tuple[object, ...]]) -> History:
+def history_of(row: sa.Row[tuple[object, ...]]) -> History:
+    """The history in a row."""
     return History(key=row.key, evidence=histories.load(row.history), is_domain=row.is_domain, lifted_at=row.lifted_at)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from bounceproc.store.engine import Database
+from bounceproc.store.incidents import Incidents
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from bounceproc.policy.incident import IncidentPolicy
+
 
 def utc_now() -> datetime:
     """The present moment, in UTC."""
@@ -27,11 +30,19 @@ def utc_now() -> datetime:
 class Store:
     """What an open database offers: `ledger` to the flow, `suppressions` to whoever asks or changes the list."""
 
-    def __init__(self, database: Database, keys: Keys, privacy: Privacy, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: Keys,
+        privacy: Privacy,
+        now: Callable[[], datetime],
+        surges: IncidentPolicy | None = None,
+    ) -> None:
         self._database = database
         self.keys = keys
-        self.ledger = Ledger(database, keys, privacy=privacy, now=now)
+        self.ledger = Ledger(database, keys, privacy=privacy, now=now, surges=surges)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
+        self.incidents = Incidents(database, privacy)
 
     @classmethod
     def open(
@@ -42,8 +53,9 @@ class Store:
         hash_only: bool = False,
         keep_raw: bool = True,
         now: Callable[[], datetime] = utc_now,
+        surges: IncidentPolicy | None = None,
     ) -> Store:
-        """Open a database. A missing or empty SQLite file is made, and its pepper with it.
+        """Open a database. A missing or empty SQLite file is made, and its pepper with it. `surges` has incidents looked for.
 
         Raises:
             SchemaError: the database is older or newer than this program.
@@ -54,7 +66,7 @@ class Store:
         database = Database(url)
         try:
             ensure(database)
-            return cls(database, open_keys(database, pepper_file), Privacy(hash_only, keep_raw), now)
+            return cls(database, open_keys(database, pepper_file), Privacy(hash_only, keep_raw), now, surges)
         except BaseException:
             database.close()
             raise
