@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bounceproc.finding import Finding
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Recorder, WatchedSource
+    from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
     from bounceproc.service.watcher import Job
@@ -252,6 +253,42 @@ def confirm_incident(config: Config, number: int, *, actor: str, note: str | Non
     with open_store(config) as store:
         return store.incidents.confirm(
             number, lambda history: decide(history, policy, now), actor=actor, note=note, now=now
+        )
+
+
+@contextmanager
+def simulated_policy(config: Config, path: Path | None) -> Iterator[Iterator[Outlook]]:
+    """What the policy of another file would change; without a file, what the policy in force would, if it judged all anew."""
+    from bounceproc.config import Config
+    from bounceproc.service.replay import outlooks
+
+    policy = policy_of(config if path is None else replace(config, policy=Config.load(path).policy))
+    with open_store(config, dry_run=True) as store:
+        yield outlooks(store.replays, policy, datetime.now(UTC))
+
+
+@contextmanager
+def simulated_rules(config: Config, rule_files: Sequence[Path]) -> Iterator[Iterator[Outlook]]:
+    """What these rules, asked before the configured and the built-in ones, would change."""
+    from bounceproc.service.replay import outlooks
+
+    classifier = classifier_with((*rule_files, *config.classify.rule_files))
+    with open_store(config, dry_run=True) as store:
+        yield outlooks(store.replays, policy_of(config), datetime.now(UTC), classifier=classifier)
+
+
+def reclassify(config: Config, *, actor: str, on_progress: Callable[[int, int | None], None]) -> tuple[int, int]:
+    """Judge all that is recorded by the rules and the policy in force; returns how many events and entries changed."""
+    from bounceproc.service.replay import judge_anew
+
+    with open_store(config) as store:
+        return judge_anew(
+            store.replays,
+            policy_of(config),
+            datetime.now(UTC),
+            classifier=classifier_with(config.classify.rule_files),
+            actor=actor,
+            on_progress=on_progress,
         )
 
 

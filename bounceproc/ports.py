@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bounceproc.address import Address
     from bounceproc.event import Event, Kind
     from bounceproc.policy.history import History
+    from bounceproc.policy.replay import Standing
     from bounceproc.policy.verdict import Verdict
 
 
@@ -467,3 +468,50 @@ class SuppressionWriter(Protocol):
 
     def lift(self, subject: Address, *, scope: str | None, note: str | None, actor: str, now: datetime) -> int:
         """Lift every entry of an address (of one scope, or of all when None); returns how many were lifted."""
+
+
+# ---- what was recorded, read again -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A bounce or delay as it was recorded."""
+
+    id: bytes
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """All that policy knows of one address or domain, and what it made of it."""
+
+    address: str | None
+    """The plaintext; None where it is not kept."""
+    history: History
+    standing: tuple[Standing, ...]
+    """Policy's own entries in force."""
+    otherwise: tuple[str, ...]
+    """The reasons of the entries in force that policy did not make."""
+    events: tuple[Recalled, ...] = ()
+    """The bounces and delays behind the history, where they were asked for and there is a text to judge."""
+
+
+class Replays(Protocol):
+    """What was recorded, for whoever wants to judge it anew."""
+
+    def count(self) -> int:
+        """How many addresses and domains there are."""
+
+    def pages(self, now: datetime, *, with_events: bool = False) -> Iterator[list[Subject]]:
+        """Every address and domain, some at a time, each with its entries in force and, on demand, the events behind it."""
+
+    def rewrite(
+        self,
+        subjects: Sequence[Subject],
+        judged: Mapping[bytes, Event],
+        decide: Callable[[History], Verdict],
+        *,
+        actor: str,
+        now: datetime,
+    ) -> int:
+        """Write newer judgements over events, by id, and bring policy's entries in line; returns how many entries changed."""

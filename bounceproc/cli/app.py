@@ -34,14 +34,16 @@ def add_commands() -> None:
         incident,
         ingest,
         lmtp,
+        policy,
         poll,
+        reclassify,
         rules,
         service,
         status,
         suppress,
     )
 
-    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
+    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, reclassify, doctor):
         module.add_to(app)
-    for module in (suppress, incident, rules, db, config, service):
+    for module in (suppress, incident, policy, rules, db, config, service):
         app.add_typer(module.app)

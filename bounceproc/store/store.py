@@ -10,6 +10,7 @@ from bounceproc.store.incidents import Incidents
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
+from bounceproc.store.replays import Replays
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
 from bounceproc.store.suppressions import Suppressions
@@ -43,6 +44,7 @@ class Store:
         self.ledger = Ledger(database, keys, privacy=privacy, now=now, surges=surges)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
         self.incidents = Incidents(database, privacy)
+        self.replays = Replays(database, keys, privacy)
 
     @classmethod
     def open(
