@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bounceproc.finding import Finding
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Recorder, WatchedSource
+    from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
     from bounceproc.service.watcher import Job
@@ -155,7 +156,14 @@ def open_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
         if dry_run and url.startswith("sqlite") and not Path(url.partition(":///")[2]).exists():
             folder = Path(held.enter_context(TemporaryDirectory(prefix="bounceproc-")))
             url, pepper_file = f"sqlite:///{folder / 'dry-run.db'}", folder / "dry-run.pepper"
-        yield held.enter_context(Store.open(url, pepper_file=pepper_file, hash_only=config.privacy.hash_only))
+        yield held.enter_context(
+            Store.open(
+                url,
+                pepper_file=pepper_file,
+                hash_only=config.privacy.hash_only,
+                surges=policy_of(config).incident,
+            )
+        )
 
 
 def subject(text: str) -> Address:
@@ -198,6 +206,61 @@ def schema(config: Config) -> Schema:
     from bounceproc.store.schema import Schema
 
     return Schema(config.database_url())
+
+
+# ---- policy ----------------------------------------------------------------------------------------------------------
+
+
+def confirm_incident(config: Config, number: int, *, actor: str, note: str | None) -> int:
+    """Let an incident's events count, under the policy in force; returns how many suppressions changed.
+
+    Raises:
+        UsageError: there is no such incident, or it was decided before.
+
+    """
+    from bounceproc.policy.decide import decide
+
+    now, policy = datetime.now(UTC), policy_of(config)
+    with open_store(config) as store:
+        return store.incidents.confirm(
+            number, lambda history: decide(history, policy, now), actor=actor, note=note, now=now
+        )
+
+
+@contextmanager
+def simulated_policy(config: Config, path: Path | None) -> Iterator[Iterator[Outlook]]:
+    """What the policy of another file would change; without a file, what the policy in force would, if it judged all anew."""
+    from bounceproc.config import Config
+    from bounceproc.service.replay import outlooks
+
+    policy = policy_of(config, None if path is None else Config.load(path).policy)
+    with open_store(config, dry_run=True) as store:
+        yield outlooks(store.replays, policy, datetime.now(UTC))
+
+
+@contextmanager
+def simulated_rules(config: Config, rule_files: Sequence[Path]) -> Iterator[Iterator[Outlook]]:
+    """What these rules, asked before the configured and the built-in ones, would change."""
+    from bounceproc.service.replay import outlooks
+
+    classifier = classifier_with((*rule_files, *config.classify.rule_files))
+    with open_store(config, dry_run=True) as store:
+        yield outlooks(store.replays, policy_of(config), datetime.now(UTC), classifier=classifier)
+
+
+def reclassify(config: Config, *, actor: str, on_progress: Callable[[int, int | None], None]) -> tuple[int, int]:
+    """Judge all that is recorded by the rules and the policy in force; returns how many events and entries changed."""
+    from bounceproc.service.replay import judge_anew
+
+    with open_store(config) as store:
+        return judge_anew(
+            store.replays,
+            policy_of(config),
+            datetime.now(UTC),
+            classifier=classifier_with(config.classify.rule_files),
+            actor=actor,
+            on_progress=on_progress,
+        )
 
 
 # ---- the flow --------------------------------------------------------------------------------------------------------

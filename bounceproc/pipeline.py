@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bounceproc.event import Event
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import RawMessage, Recorded, Recorder
+    from bounceproc.ports import Incident, RawMessage, Recorded, Recorder
     from bounceproc.reports.report import Report
 
 CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
@@ -63,6 +63,8 @@ class BatchResult:
     changed: int = 0
     """Suppressions that were added, changed or lifted."""
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    incidents: tuple[Incident, ...] = ()
+    """Surges of a provider's refusals that began here: what they condemn is held back until a person decides."""
 
 
 def interpret(message: bytes, classifier: Classifier) -> Interpretation[Event]:
@@ -251,7 +253,13 @@ class Pipeline:
                 ledger.forgive([reading.ref for reading in readings])
             if batch.messages:
                 ledger.count(_counts(readings, recorded, changed=changed, observed=observed))
-        return replace(_result(readings), duplicates=recorded.duplicates, verdicts=verdicts, changed=changed)
+        return replace(
+            _result(readings),
+            duplicates=recorded.duplicates,
+            verdicts=verdicts,
+            changed=changed,
+            incidents=recorded.incidents,
+        )
 
     def _storable(self, source: str, reading: Reading, now: datetime) -> Reading:
         """The reading if the ledger takes it by itself, else a malformed one that says why and keeps the raw message."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.event import Trust
+from bounceproc.policy.incident import IncidentPolicy
 from bounceproc.policy.settings import Policy, Threshold
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def policy_of(config: Config, rows: PolicySection | None = None) -> Policy:
         counted_days=rows.trust.days,
         review_again=rows.review.again,
         review_keep=timedelta(days=rows.review.keep_days),
+        incident=IncidentPolicy(**dict(rows.incident)),
         **levels,
     )
 
@@ -106,6 +108,7 @@ def shown(config: Config) -> dict[str, Any]:
     weights = {trust.value: weight for trust, weight in weights_of(config, rows).items()}
     plain["trust"] = weights | {"messages": rows.trust.messages, "days": rows.trust.days}
     plain["review"] = dict(rows.review)
+    plain["incident"] = dict(rows.incident)
     for name in ROWS:
         row = row_of(rows, name)
         if row is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bounceproc.address import Address
     from bounceproc.event import Event, Kind
     from bounceproc.policy.history import History
+    from bounceproc.policy.replay import Standing
     from bounceproc.policy.verdict import Verdict
 
 
@@ -209,6 +210,54 @@ class Reading:
     """What the ledger's `pack` made of `raw`; None where it has still to be done."""
 
 
+class IncidentState(StrEnum):
+    """What a person said of an incident."""
+
+    OPEN = "open"  # nothing yet
+    CONFIRMED = "confirmed"  # the mailboxes are gone: its events count
+    REVERTED = "reverted"  # the provider was at fault: its events never count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One wording of one provider that suddenly condemned very many recipients."""
+
+    id: int
+    provider: str
+    wording: str
+    """The words of the reply, without what differs from recipient to recipient."""
+    usual: int
+    """Recipients on the worst of the days before."""
+    opened_at: datetime
+    surged_at: datetime
+    """When it was last that many."""
+    state: IncidentState
+    recipients: int
+    """Different recipients whose events are part of it."""
+    held: int
+    """Those of them that nothing else suppresses."""
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    note: str | None = None
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """The incident under the names that scripts rely on."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "provider": self.provider,
+            "wording": self.wording,
+            "recipients": self.recipients,
+            "held": self.held,
+            "usual": self.usual,
+            "opened_at": iso(self.opened_at),
+            "surged_at": iso(self.surged_at),
+            "decided_at": iso(self.decided_at),
+            "decided_by": self.decided_by,
+            "note": self.note,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What recording a batch changed."""
@@ -221,6 +270,8 @@ class Recorded:
     """For each reading in order, how many events of it were new (0 for a message seen before)."""
     added: tuple[Event, ...] = ()
     """The events that were new."""
+    incidents: tuple[Incident, ...] = ()
+    """What began with this batch: refusals that are held back, so that the histories are without them."""
 
 
 class LedgerBatch(Protocol):
@@ -434,3 +485,50 @@ class SuppressionWriter(Protocol):
 
     def lift(self, subject: Address, *, scope: str | None, note: str | None, actor: str, now: datetime) -> int:
         """Lift every entry of an address (of one scope, or of all when None); returns how many were lifted."""
+
+
+# ---- what was recorded, read again -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A bounce or delay as it was recorded."""
+
+    id: bytes
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """All that policy knows of one address or domain, and what it made of it."""
+
+    address: str | None
+    """The plaintext; None where it is not kept."""
+    history: History
+    standing: tuple[Standing, ...]
+    """Policy's own entries in force."""
+    otherwise: tuple[str, ...]
+    """The reasons of the entries in force that policy did not make."""
+    events: tuple[Recalled, ...] = ()
+    """The bounces and delays behind the history, where they were asked for and there is a text to judge."""
+
+
+class Replays(Protocol):
+    """What was recorded, for whoever wants to judge it anew."""
+
+    def count(self) -> int:
+        """How many addresses and domains there are."""
+
+    def pages(self, now: datetime, *, with_events: bool = False) -> Iterator[list[Subject]]:
+        """Every address and domain, some at a time, each with its entries in force and, on demand, the events behind it."""
+
+    def rewrite(
+        self,
+        subjects: Sequence[Subject],
+        judged: Mapping[bytes, Event],
+        decide: Callable[[History], Verdict],
+        *,
+        actor: str,
+        now: datetime,
+    ) -> int:
+        """Write newer judgements over events, by id, and bring policy's entries in line; returns how many entries changed."""

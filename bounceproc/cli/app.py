@@ -31,10 +31,12 @@ def add_commands() -> None:
         doctor,
         explain,
         export,
+        incident,
         ingest,
         lmtp,
         policy,
         poll,
+        reclassify,
         review,
         rules,
         service,
@@ -42,7 +44,7 @@ def add_commands() -> None:
         suppress,
     )
 
-    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
+    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, reclassify, doctor):
         module.add_to(app)
-    for module in (suppress, review, policy, rules, db, config, service):
+    for module in (suppress, review, incident, policy, rules, db, config, service):
         app.add_typer(module.app)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
+from bounceproc.cli.outlooks import LIMIT, LimitOption, show_outlooks
 from bounceproc.cli.output import Format, harmless, out, print_json, say, table
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _print(rows: Iterable[Mapping[str, str | int | None]], format_: Format) -> N
 def _table(console: Console, plain: Mapping[str, Any]) -> None:
     made = table("what", "messages", "on days", "spanning", "within", "then")
     for name, row in plain.items():
-        if name in {"mode", "trust", "review"}:
+        if name in {"mode", "trust", "review", "incident"}:
             continue
         what = f"{name} ({row['addresses']} addresses)" if "addresses" in row else name
         counts = [str(row["messages"]), str(row["days"]), _days(row["span_days"]), _days(row["within_days"])]
@@ -142,6 +143,9 @@ def _table(console: Console, plain: Mapping[str, Any]) -> None:
         f"review list: {review['again']} new reports bring back what was dismissed; "
         f"an address stays for {review['keep_days']} days"
     )
+    incident = plain["incident"]
+    surge = f"{incident['recipients']} recipients in a day, more than {incident['factor']} times the worst of {incident['days']} days"
+    console.print(f"incidents: {surge if incident['enabled'] else 'off'}")
     console.print(f"mode: {plain['mode']}" + (" (nothing is suppressed)" if plain["mode"] == "observe" else ""))
 
 
@@ -165,3 +169,24 @@ def _weight(trust: Mapping[str, Any], weight: str) -> str:
     if weight == "counts":
         return f"counts, from {trust['messages']} messages on {trust['days']} days of receipt on"
     return {"acts": "acts", "reviews": "only puts the address on the review list", "ignored": "is ignored"}[weight]
+
+
+@app.command()
+def simulate(
+    *,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy", metavar="FILE", help="A file with the table [policy] to try. Default: the one in force."
+        ),
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="A table for people, or JSON lines.")] = Format.TABLE,
+    limit: LimitOption = LIMIT,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Decide everything that was recorded by another policy: who would enter or leave the list, and why. Nothing is changed."""
+    from bounceproc.bootstrap import simulated_policy
+
+    with simulated_policy(configuration(config, database), policy) as found:
+        show_outlooks(found, format_, limit)

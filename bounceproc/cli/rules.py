@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, RulesOption, rule_files
+from bounceproc.cli.options import ConfigOption, DatabaseOption, RulesOption, configuration, rule_files
+from bounceproc.cli.outlooks import LIMIT, LimitOption, show_outlooks
 from bounceproc.cli.output import Format, harmless, out, print_json, say, table
 
 app = typer.Typer(
@@ -106,3 +107,22 @@ def list_(
             made.add_row(*(harmless(cell, 80) for cell in cells))
     if not format_.is_json:
         out().print(made)
+
+
+@app.command()
+def diff(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="Rule files to try, asked first. Default: the rules in force."),
+    ] = None,
+    *,
+    format_: Annotated[Format, typer.Option("--format", help="Tables for people, or JSON lines.")] = Format.TABLE,
+    limit: LimitOption = LIMIT,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Judge what was recorded by other rules: which events, and who would enter or leave the list. Nothing is changed."""
+    from bounceproc.bootstrap import simulated_rules
+
+    with simulated_rules(configuration(config, database), files or ()) as found:
+        show_outlooks(found, format_, limit)

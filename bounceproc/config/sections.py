@@ -550,6 +550,21 @@ class Domain(Threshold):
         return value
 
 
+class Incident(Section):
+    """`[policy.incident]`: when a provider's refusals are so sudden that a person has to look at them first.
+
+    Fewer recipients or days than the defaults cannot be told from an ordinary morning.
+    """
+
+    enabled: bool = True
+    recipients: Annotated[int, Field(strict=True, ge=100, le=10_000_000)] = 100
+    """Different recipients that one wording condemns on one day, at least."""
+    days: Annotated[int, Field(strict=True, ge=7, le=28)] = 7
+    """Earlier days on which the provider was heard of, at least."""
+    factor: Annotated[int, Field(strict=True, ge=2, le=1000)] = 5
+    """How many times the worst of those days."""
+
+
 POLICY: Final[Mapping[str, Mapping[str, int | str]]] = {
     "complaint": {},
     "unsubscribe": {"scope": "stream"},
@@ -559,6 +574,7 @@ POLICY: Final[Mapping[str, Mapping[str, int | str]]] = {
     "recipient-refused": {"messages": 4, "days": 4, "span_days": 7, "within_days": 30, "expires_days": 180},
     "unknown-address": {"messages": 3, "days": 3, "span_days": 2, "within_days": 30, "expires_days": 180},
     "domain": {"messages": 6, "days": 3, "span_days": 7, "within_days": 30, "expires_days": 30, "addresses": 3},
+    "incident": {},
 }
 """The default thresholds. A file that gives some numbers of a row keeps the others."""
 
@@ -586,6 +602,7 @@ class Policy(Section):
     """Bounces that no rule knows, with a status of 5.1.X."""
     domain: Domain
     """Bounces `expired`, `network-error` and `dns-failure` of one domain."""
+    incident: Incident
 
 
 class Classify(Section):

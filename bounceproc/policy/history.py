@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from bounceproc.event import BounceClass, Event, EventType, Trust
@@ -100,6 +100,12 @@ class History:
         for _, group in groupby(ordered, key=_group):
             kept += _capped(list(group))
         return replace(self, evidence=tuple(kept))
+
+    def without(self, ids: Collection[bytes]) -> History:
+        """The same history as if these events had never been."""
+        if not any(piece.id in ids for piece in self.evidence):
+            return self
+        return replace(self, evidence=tuple(piece for piece in self.evidence if piece.id not in ids))
 
 
 def _group(piece: Evidence) -> tuple[str, str, str, str]:

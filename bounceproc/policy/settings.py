@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from bounceproc.event import Trust
+from bounceproc.policy.incident import IncidentPolicy
 
 EVERYWHERE: Final = "*"
 """The scope of all mail."""
@@ -82,3 +83,5 @@ class Policy:
     """New pieces of evidence that bring back what a person has dismissed."""
     review_keep: timedelta = timedelta(days=90)
     """How long an address waits for a person after its newest evidence."""
+    incident: IncidentPolicy = field(default_factory=IncidentPolicy)
+    """When a provider's sudden refusals are held back until a person has looked at them."""

@@ -34,6 +34,16 @@ class BatchLog:
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
         for reading in result.readings:
             self._message(reading)
+        for incident in result.incidents:
+            self.tell(
+                logging.WARNING,
+                f"{incident.provider} suddenly refuses {incident.recipients} recipients with the same words; they are held"
+                f" back: see `bounceproc incident show {incident.id}`",
+                provider=incident.provider,
+                recipients=incident.recipients,
+                usual=incident.usual,
+                wording=incident.wording,
+            )
         self.tell(
             logging.INFO,
             "batch recorded",

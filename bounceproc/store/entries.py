@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.ports import Suppression
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
 
     import sqlalchemy as sa
 
@@ -107,6 +108,21 @@ class Entry:
             "why": self.why,
             **({"second_look": "true"} if self.second_look else {}),
         }
+
+    def as_told(self, told: Mapping[str, str | None]) -> Entry:
+        """The same place of the list, with what the feed kept of an earlier time."""
+        since, until, event = told["since"], told["until"], told["event"]
+        assert since is not None, "an entry has a beginning"
+        return replace(
+            self,
+            since=datetime.fromisoformat(since),
+            until=datetime.fromisoformat(until) if until else None,
+            category=told["category"],
+            class_=told["class"],
+            event=bytes.fromhex(event) if event else None,
+            note=told["note"],
+            why=told["why"],
+        )
 
     def public(self) -> Suppression:
         """What the world sees."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bounceproc.ports import Attempt, Checkpoint, Outcome, Recorded, Settlement
-from bounceproc.store import addresses, flights, observing, reviews, statements
+from bounceproc.store import addresses, flights, incidents, observing, reviews, statements
 from bounceproc.store.copies import pack
 from bounceproc.store.finds import Found
 from bounceproc.store.policing import reconcile
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bounceproc.policy.history import History
+    from bounceproc.policy.incident import IncidentPolicy
     from bounceproc.policy.verdict import Verdict
     from bounceproc.ports import Flight, RawMessage, Reading
     from bounceproc.store.addresses import Touched
@@ -32,11 +33,20 @@ if TYPE_CHECKING:
 class Ledger:
     """The ledger of one database."""
 
-    def __init__(self, database: Database, keys: Keys, *, privacy: Privacy, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: Keys,
+        *,
+        privacy: Privacy,
+        now: Callable[[], datetime],
+        surges: IncidentPolicy | None = None,
+    ) -> None:
         self._database = database
         self._keys = keys
         self._privacy = privacy
         self._now = now
+        self._surges = surges
 
     def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
         """The copies of messages that are to be kept, made before they are recorded, on whichever thread has time."""
@@ -46,7 +56,7 @@ class Ledger:
     def batch(self, source: str) -> Iterator[Batch]:
         """One transaction: committed, and on the disk, when the block ends; rolled back when it raises."""
         with self._database.writing() as connection:
-            yield Batch(connection, source, self._keys, self._privacy, self._now())
+            yield Batch(connection, source, self._keys, self._privacy, now=self._now(), surges=self._surges)
 
     def checkpoint(self, source: str, folder: str) -> Checkpoint | None:
         """How far the folder was read in earlier runs."""
@@ -146,12 +156,22 @@ class Batch:
     Writers of PostgreSQL take their locks in one order (digests, event ids, keys of addresses, the feed), each sorted.
     """
 
-    def __init__(self, connection: sa.Connection, source: str, keys: Keys, privacy: Privacy, now: datetime) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        source: str,
+        keys: Keys,
+        privacy: Privacy,
+        *,
+        now: datetime,
+        surges: IncidentPolicy | None,
+    ) -> None:
         self._connection = connection
         self._source = source
         self._keys = keys
         self._privacy = privacy
         self._now = now
+        self._surges = surges
 
     def record(self, readings: Sequence[Reading]) -> Recorded:
         """Store messages and events that are new, and give the histories they touch. Idempotent by raw digest and event id."""
@@ -211,7 +231,8 @@ class Batch:
     def _record(self, readings: Sequence[Reading]) -> Recorded:
         ids = self._messages(readings)
         counts, found = self._events(readings, ids)
-        histories = self._histories(found)
+        opened = incidents.watch(self._connection, found, self._surges, self._now) if self._surges else ()
+        histories = incidents.disregarded(self._connection, self._histories(found))
         new = sum(id_ is not None for id_ in ids)
         return Recorded(
             new=new,
@@ -219,6 +240,7 @@ class Batch:
             histories=histories,
             events=tuple(counts),
             added=tuple(one.event for one in found),
+            incidents=opened,
         )
 
     # ---- messages ----

@@ -69,8 +69,8 @@ def update(connection: sa.Connection, table: sa.Table, rows: Rows, *, by: Sequen
     many(connection, _updating(table, tuple(others), tuple(by)), table, rows)
 
 
-def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
-    """Insert one row, or overwrite the one with the same primary key."""
+def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any] | Rows) -> None:
+    """Insert a row or some rows, or overwrite those with the same primary key."""
     statement = _insert(connection, table)
     others = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
     connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others), row)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Self
 
 from bounceproc.store.due import Due
 from bounceproc.store.engine import Database
+from bounceproc.store.incidents import Incidents
 from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
 from bounceproc.store.observing import Observing
+from bounceproc.store.replays import Replays
 from bounceproc.store.reviews import Reviews
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from bounceproc.policy.incident import IncidentPolicy
+
 
 def utc_now() -> datetime:
     """The present moment, in UTC."""
@@ -31,15 +35,24 @@ def utc_now() -> datetime:
 class Store:
     """What an open database offers: `ledger` to the flow, the rest to whoever asks or decides."""
 
-    def __init__(self, database: Database, keys: Keys, privacy: Privacy, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: Keys,
+        privacy: Privacy,
+        now: Callable[[], datetime],
+        surges: IncidentPolicy | None = None,
+    ) -> None:
         self._database = database
         self.keys = keys
-        self.ledger = Ledger(database, keys, privacy=privacy, now=now)
+        self.ledger = Ledger(database, keys, privacy=privacy, now=now, surges=surges)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
         self.due = Due(database, now=now)
         self.observing = Observing(database)
         self.reviews = Reviews(database, keys)
         self.keeping = Keeping(database, keys, privacy=privacy)
+        self.incidents = Incidents(database, privacy)
+        self.replays = Replays(database, keys, privacy)
 
     @classmethod
     def open(
@@ -50,8 +63,9 @@ class Store:
         hash_only: bool = False,
         keep_raw: bool = True,
         now: Callable[[], datetime] = utc_now,
+        surges: IncidentPolicy | None = None,
     ) -> Store:
-        """Open a database. A missing or empty SQLite file is made, and its pepper with it.
+        """Open a database. A missing or empty SQLite file is made, and its pepper with it. `surges` has incidents looked for.
 
         Raises:
             SchemaError: the database is older or newer than this program.
@@ -62,7 +76,7 @@ class Store:
         database = Database(url)
         try:
             ensure(database)
-            return cls(database, open_keys(database, pepper_file), Privacy(hash_only, keep_raw), now)
+            return cls(database, open_keys(database, pepper_file), Privacy(hash_only, keep_raw), now, surges)
         except BaseException:
             database.close()
             raise

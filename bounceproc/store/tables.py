@@ -264,6 +264,54 @@ counter: Final = sa.Table(
 )
 """What was done since the beginning, by source, for metrics."""
 
+pulse: Final = sa.Table(
+    "pulse",
+    metadata,
+    sa.Column("fingerprint", sa.LargeBinary, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("recipients", sa.Integer, nullable=False),
+    sa.Index(None, "provider", "day"),
+)
+"""How many recipients each wording of each provider condemned on each day of receipt (`2026-11-26`): what is usual."""
+
+pulse_event: Final = sa.Table(
+    "pulse_event",
+    metadata,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.LargeBinary, primary_key=True),
+    sa.Column("id", sa.LargeBinary, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+)
+"""The events behind the newest day of `pulse`: an incident that opens takes them in."""
+
+incident: Final = sa.Table(
+    "incident",
+    metadata,
+    sa.Column("id", _identity(), primary_key=True),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("wording", sa.Text, nullable=False),
+    sa.Column("usual", sa.Integer, nullable=False),
+    sa.Column("opened_at", UtcTime, nullable=False),
+    sa.Column("surged_at", UtcTime, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("decided_at", UtcTime),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("note", sa.Text),
+    sqlite_autoincrement=True,
+)
+"""Surges: `usual` is the worst earlier day, `surged_at` when it was last one, `state` is `open`, `confirmed` or `reverted`."""
+
+incident_event: Final = sa.Table(
+    "incident_event",
+    metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True),
+    sa.Column("incident_id", _identity(), sa.ForeignKey("incident.id"), nullable=False, index=True),
+    sa.Column("key", sa.LargeBinary, nullable=False, index=True),
+)
+"""Events that decide nothing: those of incidents that are open or were taken back."""
+
 setting: Final = sa.Table(
     "setting",
     metadata,
