@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.config import Threshold as ThresholdSection
     from bounceproc.finding import Finding
+    from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Recorder, WatchedSource
     from bounceproc.service.run import Summary
@@ -158,6 +159,20 @@ def open_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
             folder = Path(held.enter_context(TemporaryDirectory(prefix="bounceproc-")))
             url, pepper_file = f"sqlite:///{folder / 'dry-run.db'}", folder / "dry-run.pepper"
         yield held.enter_context(Store.open(url, pepper_file=pepper_file, hash_only=config.privacy.hash_only))
+
+
+def judge_of(config: Config, *, stream: str | None, now: datetime) -> Judge:
+    """The whole list in memory, as it is in force now, with the database closed again."""
+    from bounceproc.lookup.bulk.judge import Judge
+
+    with open_store(config) as store:
+        asked = store.suppressions
+        return Judge(
+            asked.standing(stream=stream, now=now),
+            expected=asked.count(),
+            key_of_sha256=store.keys.of_sha256,
+            delimiter=config.identity.extension_delimiter if config.lookup.extension else None,
+        )
 
 
 def subject(text: str) -> Address:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bounceproc.event import iso
 
@@ -324,6 +324,26 @@ class Suppression:
             "origin": self.origin,
             "note": self.note,
         }
+
+
+class Why(NamedTuple):
+    """Why something is on the list, as many entries share it."""
+
+    rank: int
+    """The strongest has the lowest."""
+    reason: str
+    category: str
+    """Empty where there is none."""
+    scope: str
+
+
+class Standing(NamedTuple):
+    """One entry in force, as little of it as whoever holds the whole list in memory needs."""
+
+    key: bytes
+    address: str | None
+    """The normal form (`@domain` for a whole domain); None where it was forgotten or never stored."""
+    why: Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

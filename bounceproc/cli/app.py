@@ -31,6 +31,7 @@ def add_commands() -> None:
         doctor,
         explain,
         export,
+        filtering,
         ingest,
         lmtp,
         poll,
@@ -40,7 +41,7 @@ def add_commands() -> None:
         suppress,
     )
 
-    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
+    for module in (demo, poll, ingest, lmtp, classify, explain, check, filtering, status, export, doctor):
         module.add_to(app)
     for module in (suppress, rules, db, config, service):
         app.add_typer(module.app)

@@ -117,17 +117,16 @@ class Entry:
 _PLAIN: Final = tuple(name for name in Entry.__dataclass_fields__ if name != "class_")
 
 
-def strength(entry: Entry) -> tuple[bool, bool, int, bool, float, bool, float]:
-    """Sorts the strongest first.
+def rank(scope: str, origin: str, reason: str) -> int:
+    """How strong an entry is, the strongest lowest: every scope before one stream, a person before policy, then by reason."""
+    place = REASONS.index(reason) if reason in REASONS else len(REASONS)
+    return ((scope != "*") * 2 + (origin not in {"manual", "api"})) * (len(REASONS) + 1) + place
 
-    Every scope before one stream, a person before policy, then by reason, by how long it lasts, the address before its
-    domain, and by age.
-    """
-    reason = REASONS.index(entry.reason) if entry.reason in REASONS else len(REASONS)
+
+def strength(entry: Entry) -> tuple[int, bool, float, bool, float]:
+    """Sorts the strongest first: by rank, by how long it lasts, the address before its domain, and by age."""
     return (
-        entry.scope != "*",
-        entry.origin not in {"manual", "api"},
-        reason,
+        rank(entry.scope, entry.origin, entry.reason),
         entry.until is not None,
         -entry.until.timestamp() if entry.until else 0.0,
         entry.is_domain,
