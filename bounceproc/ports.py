@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from bounceproc.event import iso
 
@@ -324,6 +324,16 @@ class Suppression:
             "origin": self.origin,
             "note": self.note,
         }
+
+
+REASONS: Final = ("manual", "complaint", "unsubscribe", "bounce", "import")
+"""Strongest first: a person's own decision, what the recipient asked for, what a server said, what a list claims."""
+
+
+def rank(scope: str, origin: str, reason: str) -> int:
+    """How strong an entry is, the strongest lowest: every scope before one stream, a person before policy, then by reason."""
+    place = REASONS.index(reason) if reason in REASONS else len(REASONS)
+    return ((scope != "*") * 2 + (origin not in {"manual", "api"})) * (len(REASONS) + 1) + place
 
 
 class Why(NamedTuple):

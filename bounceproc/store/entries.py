@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bounceproc.ports import Suppression
+from bounceproc.ports import Suppression, rank
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from bounceproc.policy.verdict import Decision
 
-REASONS: Final = ("manual", "complaint", "unsubscribe", "bounce", "import")
-"""Strongest first: a person's own decision, what the recipient asked for, what a server said, what a list claims."""
 AUTOMATIC: Final = "policy"
 """The origin of the entries that policy makes, changes and lifts, and the actor that the feed names for it."""
 
@@ -115,12 +113,6 @@ class Entry:
 
 
 _PLAIN: Final = tuple(name for name in Entry.__dataclass_fields__ if name != "class_")
-
-
-def rank(scope: str, origin: str, reason: str) -> int:
-    """How strong an entry is, the strongest lowest: every scope before one stream, a person before policy, then by reason."""
-    place = REASONS.index(reason) if reason in REASONS else len(REASONS)
-    return ((scope != "*") * 2 + (origin not in {"manual", "api"})) * (len(REASONS) + 1) + place
 
 
 def strength(entry: Entry) -> tuple[int, bool, float, bool, float]:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from bounceproc.ports import Standing, Why
-from bounceproc.store.entries import rank
+from bounceproc.ports import Standing, Why, rank
 from bounceproc.store.tables import suppression
 
 if TYPE_CHECKING:

@@ -73,3 +73,19 @@ def test_an_extension_is_taken_off_where_the_configuration_says_so(house: House)
     done = house.run("filter", stdin=b"bad+tag@example.com\nok+bad@example.com\n")
 
     assert done.stdout == "ok+bad@example.com\n"
+
+
+def test_export_tells_its_formats_and_writes_them(house: House) -> None:
+    assert "rspamd" in house.run("export", "--format", "list").stdout
+    assert "There are csv, jsonl" in house.run("export", "--format", "xml", code=2).stderr
+    done = house.run("export", "--format", "ses", "-o", "ses.csv")
+
+    assert sorted((house.folder / "ses.csv").read_text().splitlines()) == [
+        "bad@example.com,COMPLAINT",
+        "news@example.com,COMPLAINT",
+    ]
+    assert "1 whole domains are not in it" in done.stderr
+    assert "2 lines in ses.csv, version 3" in done.stderr
+    house.run("suppress", "remove", "bad@example.com")
+    since = house.run("export", "--format", "ses", "--since", "3", "-o", "ses.csv")
+    assert "1 addresses were lifted since then" in since.stderr
