@@ -142,9 +142,11 @@ suppression: Final = sa.Table(
     sa.Column("why", sa.Text),
     sa.Column("changed_at", UtcTime, nullable=False),
     sa.UniqueConstraint("key", "scope", "reason", "origin"),
+    sa.Index(None, "address"),
     sqlite_autoincrement=True,
 )
-"""The list. `note` is what a person wrote, `why` what policy counted, `event` the event that decided."""
+"""The list. `note` is what a person wrote, `why` what policy counted, `event` the event that decided.
+The index on `address` is for those who ask by the views, which have no key."""
 
 suppression_change: Final = sa.Table(
     "suppression_change",
