@@ -78,7 +78,7 @@ CREATE TABLE suppressed (
   until TEXT, origin TEXT NOT NULL, ref TEXT, action TEXT NOT NULL,
   PRIMARY KEY (address, scope, reason, origin)
 ) WITHOUT ROWID;
-CREATE VIEW v_suppressed AS SELECT address, scope, reason, category, class, since, until, origin, ref FROM suppressed
+CREATE VIEW v_suppressed AS SELECT address, substr(address, 1, 1) = '@' AS is_domain, scope, reason, category, class, since, until, origin, ref FROM suppressed
   WHERE until IS NULL OR until > strftime('%Y-%m-%dT%H:%M:%SZ', 'now');
 CREATE VIEW v_postfix AS SELECT address, scope, 'REJECT ' || action AS action FROM suppressed
   WHERE until IS NULL OR until > strftime('%Y-%m-%dT%H:%M:%SZ', 'now');
