@@ -10,8 +10,29 @@ Whoever asks says what holds when nobody answers within half a second: `on_error
 (`bounceproc export --format sqlite -o FILE`) answers in between, where one is named.
 """
 
-from bounceproc.client.answer import Answer, NoAnswerError, OnError
-from bounceproc.client.asynchronous import AsyncClient
-from bounceproc.client.blocking import Client
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from bounceproc.client.answer import Answer, NoAnswerError, OnError
+    from bounceproc.client.asynchronous import AsyncClient
+    from bounceproc.client.blocking import Client
+
+_HOMES: Final = {
+    "Answer": "answer",
+    "NoAnswerError": "answer",
+    "OnError": "answer",
+    "AsyncClient": "asynchronous",
+    "Client": "blocking",
+}
 
 __all__ = ["Answer", "AsyncClient", "Client", "NoAnswerError", "OnError"]
+
+
+def __getattr__(name: str) -> Any:
+    """PEP 562: whoever blocks does not load asyncio."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"bounceproc.client.{_HOMES[name]}"), name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bounceproc.ports import Suppression, rank
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -40,7 +41,7 @@ class Entry:
     why: str | None = None
 
     @classmethod
-    def of(cls, row: sa.RowMapping) -> Entry:
+    def of(cls, row: sa.RowMapping | Mapping[str, Any]) -> Entry:
         """Read a row."""
         return cls(class_=row["class"], **{name: row[name] for name in _PLAIN})
 
