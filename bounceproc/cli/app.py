@@ -37,11 +37,12 @@ def add_commands() -> None:
         poll,
         rules,
         service,
+        snippet,
         status,
         suppress,
     )
 
-    for module in (demo, poll, ingest, lmtp, classify, explain, check, filtering, status, export, doctor):
+    for module in (demo, poll, ingest, lmtp, classify, explain, check, filtering, status, export, snippet, doctor):
         module.add_to(app)
     for module in (suppress, rules, db, config, service):
         app.add_typer(module.app)
