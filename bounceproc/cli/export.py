@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bounceproc.cli.collecting import spare_the_collector
 from bounceproc.cli.options import ConfigOption, DatabaseOption, StreamOption, configuration, now
 from bounceproc.cli.output import out, progress, say, table
 
@@ -45,6 +46,7 @@ def export(
     from bounceproc.lookup.export import export as write
 
     Format.parse(format_)
+    spare_the_collector()
     with open_store(configuration(config, database)) as store, progress("exporting") as tick:
         summary = write(store.suppressions, format_, output, now=now(), since=since, stream=stream, progress=tick)
     for count, what in left_out(summary):

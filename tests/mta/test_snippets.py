@@ -114,11 +114,16 @@ def test_postfix_takes_every_line(folder: Path) -> None:
 
 @pytest.mark.server
 @pytest.mark.parametrize(
-    ("way", "format_", "path"), [("a file", "lsearch", "suppressed"), ("a constant", "exim-cdb", "suppressed.cdb")]
+    ("way", "format_", "path"),
+    [
+        ("a file", "lsearch", "suppressed"),
+        ("a constant", "exim-cdb", "suppressed.cdb"),
+        ("a snapshot", "sqlite", "snapshot.db"),
+    ],
 )
 def test_exim_refuses_at_rcpt(way: str, format_: str, path: str, folder: Path) -> None:
     export(List(ENTRIES), format_, folder / path, now=NOW)
-    acl = part("exim", way).replace("/etc/exim", str(folder))
+    acl = part("exim", way).replace("/etc/exim", str(folder)).replace("/var/lib/bounceproc", str(folder))
 
     said = session(
         folder, acl, ["Bad@Example.com", "anybody@gone.example", "anybody@sub.gone.example", "good@example.com"]

@@ -47,7 +47,7 @@ def session(folder: Path, acl: str, recipients: Sequence[str]) -> list[str]:
 
 def _run(folder: Path, acl: str, *arguments: str, given: str = "") -> str:
     unpacked = os.environ.get(FOLDER)
-    program = Path(unpacked, "usr/sbin/exim4") if unpacked else Path(require("exim4", "exim4-daemon-light"))
+    program = Path(unpacked, "usr/sbin/exim4") if unpacked else Path(require("exim4", "exim4-daemon-heavy"))
     libraries = {path.parent for path in Path(unpacked).rglob("lib*.so*")} if unpacked else set()
     (folder / "spool").mkdir(exist_ok=True)
     (folder / "spool").chmod(0o777)  # it drops its rights

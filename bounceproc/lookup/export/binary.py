@@ -91,7 +91,7 @@ def fill_sqlite(file: BinaryIO, listed: Iterable[Listed], stamp: dict[str, str])
     with closing(sqlite3.connect(file.name, isolation_level=None)) as database:
         database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;" + SNAPSHOT)
         database.executemany("INSERT INTO stamp VALUES (?, ?)", stamp.items())
-        rows = ((*one.row().values(), one.action) for one in listed)
+        rows = ((*one, one.action) for one in listed)
         database.executemany("INSERT OR REPLACE INTO suppressed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         database.execute("COMMIT")
 

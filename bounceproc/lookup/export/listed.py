@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import idna
 
@@ -18,9 +17,12 @@ LINE_ENDS: Final = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\0")
 """What ends a line for one reader or another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One entry; a person's note stays in the house: lists travel. Names and order are those of the columns."""
+COLUMNS: Final = ("address", "scope", "reason", "category", "class", "since", "until", "origin", "ref")
+"""The names that others know."""
+
+
+class Listed(NamedTuple):
+    """One entry; a person's note stays in the house: lists travel. The order is that of the columns."""
 
     address: str
     scope: str
@@ -62,12 +64,11 @@ class Listed:
 
     def row(self) -> dict[str, str | None]:
         """The columns by name."""
-        found = asdict(self)
-        return {("class" if name == "class_" else name): value for name, value in found.items()}
+        return dict(zip(COLUMNS, self, strict=True))
 
     def dump(self) -> str:
         """One line that `load` reads."""
-        return json.dumps([getattr(self, name) for name in self.__slots__])
+        return json.dumps(self)
 
     @classmethod
     def load(cls, line: str) -> Listed:

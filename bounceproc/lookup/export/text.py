@@ -8,7 +8,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.lookup.export.listed import LINE_ENDS
+from bounceproc.lookup.export.listed import COLUMNS, LINE_ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, str | None]
 
-ENTRY: Final = ("address", "scope", "reason", "category", "class", "since", "until", "origin", "ref")
+ENTRY: Final = COLUMNS
 """The columns of an entry."""
-CHANGE: Final = ("version", "at", "action", *ENTRY)
+CHANGE: Final = ("version", "at", "action", *COLUMNS)
 """The columns of a line of the feed."""
 
 RUNS: Final = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
