@@ -15,8 +15,9 @@ from tests.servers import require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FOLDER: Final = "BOUNCEPROC_TEST_EXIM"
-"""The environment variable that names a folder into which Exim's package was unpacked: it cannot be installed beside Postfix."""
+FOLDER: Final = "EXIM_FOR_TESTS"
+"""The environment variable that names a folder into which Exim's package was unpacked: it cannot be installed beside Postfix.
+It does not begin with BOUNCEPROC_, which the program would take for a setting of its own."""
 TIMEOUT: Final = 60
 """Seconds that one call may take."""
 MAIN: Final = """\

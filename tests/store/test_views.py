@@ -15,12 +15,10 @@ from bounceproc.lookup.action import postfix, text_of
 from bounceproc.store import views
 from bounceproc.store.schema import Schema
 from tests.servers import require
-from tests.store.kit import DAY, bounce, reading
+from tests.store.kit import DAY, Bench, bounce, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.store.kit import Bench
 
 
 def fill(bench: Bench) -> None:
@@ -81,14 +79,13 @@ def test_asking_for_an_address_uses_an_index(bench: Bench) -> None:
     assert "ix_suppression_address" in plan
 
 
-def test_a_changed_view_is_drift(bench: Bench) -> None:
-    if not bench.database.is_sqlite:
-        pytest.skip("PostgreSQL keeps no text of a view to compare")
-    with bench.database.writing() as connection:
-        connection.exec_driver_sql("DROP VIEW v_postfix")
-        connection.exec_driver_sql("CREATE VIEW v_postfix AS SELECT address FROM suppression")
+def test_a_changed_view_is_drift_in_sqlite_which_keeps_its_text(tmp_path: Path) -> None:
+    with Bench.prepare(f"sqlite:///{tmp_path}/b.db", tmp_path) as bench:
+        with bench.database.writing() as connection:
+            connection.exec_driver_sql("DROP VIEW v_postfix")
+            connection.exec_driver_sql("CREATE VIEW v_postfix AS SELECT address FROM suppression")
 
-    assert Schema(bench.url).check() == ["differs: view v_postfix"]
+        assert Schema(bench.url).check() == ["differs: view v_postfix"]
 
 
 def test_the_words_are_those_of_the_lookups() -> None:
