@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.finding import Finding
+    from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import MessageBatch, RawMessage, Recorder, WatchedSource
+    from bounceproc.ports import MessageBatch, RawMessage, Recorder, Suppression, WatchedSource
     from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
@@ -125,8 +126,6 @@ def not_served(config: Config) -> tuple[str, ...]:
         )
     if config.identity.trusted_authserv:
         notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
-    if config.lookup.extension:
-        notes.append("lookup.extension: extensions are not taken off yet; ask for the address without one as well")
     if (config.retention.raw, config.retention.events) != (30, 730):
         notes.append("retention: nothing is purged yet")
     if config.stream:
@@ -163,6 +162,60 @@ def open_store(config: Config, *, dry_run: bool = False) -> Iterator[Store]:
                 hash_only=config.privacy.hash_only,
                 surges=policy_of(config).incident,
             )
+        )
+
+
+@contextmanager
+def open_list(config: Config) -> Iterator[Callable[..., dict[str, Suppression]]]:
+    """What answers as `Suppressions.check` does, by the shortest way there is, extensions taken off where that is configured.
+
+    Raises:
+        BounceprocError: see `open_store`.
+
+    """
+    from contextlib import closing
+
+    from bounceproc.store.direct import DirectList
+
+    delimiter = config.identity.extension_delimiter if config.lookup.extension else None
+    direct = DirectList.open(config.database_url(), config.privacy.pepper_file)
+    if direct is not None:
+        with closing(direct):
+            yield partial(_with_bare, direct.check, delimiter)
+        return
+    with open_store(config) as store:
+        yield partial(_with_bare, store.suppressions.check, delimiter)
+
+
+def _with_bare(
+    check: Callable[..., dict[str, Suppression]], delimiter: str | None, addresses: Sequence[Address], **options: Any
+) -> dict[str, Suppression]:
+    from bounceproc.lookup.names import bare
+    from bounceproc.ports import rank
+
+    if not delimiter:
+        return check(addresses, **options)
+    shorter = {address.normal: bare(address, delimiter) for address in addresses}
+    found = check([*addresses, *filter(None, shorter.values())], **options)
+    answers = {}
+    for normal, other in shorter.items():
+        standing = [found[name] for name in (normal, other.normal if other else "") if name in found]
+        if standing:
+            answers[normal] = min(standing, key=lambda entry: rank(entry.scope, entry.origin, entry.reason))
+    return answers
+
+
+def judge_of(config: Config, *, stream: str | None, now: datetime) -> Judge:
+    """The whole list in memory, as it is in force now, with the database closed again."""
+    from bounceproc.lookup.bulk.judge import Judge
+
+    with open_store(config) as store:
+        asked = store.suppressions
+        return Judge(
+            asked.standing(stream=stream, now=now),
+            expected=asked.count(),
+            key_of_sha256=store.keys.of_sha256,
+            delimiter=config.identity.extension_delimiter if config.lookup.extension else None,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from bounceproc.event import iso
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bounceproc.address import Address
     from bounceproc.event import Event, Kind
     from bounceproc.policy.history import History
-    from bounceproc.policy.replay import Standing
+    from bounceproc.policy.replay import PolicyEntry
     from bounceproc.policy.verdict import Verdict
 
 
@@ -388,6 +388,36 @@ class Suppression:
         }
 
 
+REASONS: Final = ("manual", "complaint", "unsubscribe", "bounce", "import")
+"""Strongest first: a person's own decision, what the recipient asked for, what a server said, what a list claims."""
+
+
+def rank(scope: str, origin: str, reason: str) -> int:
+    """How strong an entry is, the strongest lowest: every scope before one stream, a person before policy, then by reason."""
+    place = REASONS.index(reason) if reason in REASONS else len(REASONS)
+    return ((scope != "*") * 2 + (origin not in {"manual", "api"})) * (len(REASONS) + 1) + place
+
+
+class Why(NamedTuple):
+    """Why something is on the list, as many entries share it."""
+
+    rank: int
+    """The strongest has the lowest."""
+    reason: str
+    category: str
+    """Empty where there is none."""
+    scope: str
+
+
+class Standing(NamedTuple):
+    """One entry in force, as little of it as whoever holds the whole list in memory needs."""
+
+    key: bytes
+    address: str | None
+    """The normal form (`@domain` for a whole domain); None where it was forgotten or never stored."""
+    why: Why
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEvent:
     """One event out of the ledger, for people to read."""
@@ -505,7 +535,7 @@ class Subject:
     address: str | None
     """The plaintext; None where it is not kept."""
     history: History
-    standing: tuple[Standing, ...]
+    standing: tuple[PolicyEntry, ...]
     """Policy's own entries in force."""
     otherwise: tuple[str, ...]
     """The reasons of the entries in force that policy did not make."""

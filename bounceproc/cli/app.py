@@ -31,6 +31,7 @@ def add_commands() -> None:
         doctor,
         explain,
         export,
+        filtering,
         incident,
         ingest,
         lmtp,
@@ -40,11 +41,26 @@ def add_commands() -> None:
         review,
         rules,
         service,
+        snippet,
         status,
         suppress,
     )
 
-    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, reclassify, doctor):
+    for module in (
+        demo,
+        poll,
+        ingest,
+        lmtp,
+        classify,
+        explain,
+        check,
+        filtering,
+        status,
+        export,
+        snippet,
+        reclassify,
+        doctor,
+    ):
         module.add_to(app)
     for module in (suppress, review, incident, policy, rules, db, config, service):
         app.add_typer(module.app)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, DatabaseOption, StreamOption, configuration, now
-from bounceproc.cli.output import Format, harmless, out, print_json, say
-from bounceproc.errors import BadDataError, InvalidAddressError
-
-if TYPE_CHECKING:
-    from bounceproc.address import Address
+from bounceproc.cli import checking
+from bounceproc.cli.options import ConfigOption, DatabaseOption, StreamOption, chosen, database_url
+from bounceproc.cli.output import Format
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,42 +31,13 @@ def check(
     database: DatabaseOption = None,
 ) -> None:
     """Say which addresses must not be mailed. Exit code 0: none of them; 1: at least one; 65: some lines are no addresses."""
-    from bounceproc.bootstrap import open_store, read_lines
-
-    asked = [line for name in addresses for line in (filter(str.strip, read_lines("-")) if name == "-" else [name])]
-    parsed, wrong = _parsed(asked, from_stdin="-" in addresses)
-    with open_store(configuration(config, database)) as store:
-        found = store.suppressions.check(parsed, stream=stream, now=now())
-    if not quiet:
-        console = out()
-        for address in parsed:
-            entry = found.get(address.normal)
-            if format_.is_json:
-                print_json(
-                    {"address": address.text, "suppressed": entry is not None, **(entry.to_dict() if entry else {})}
-                )
-            elif entry is None:
-                console.print(f"{harmless(address)}  send")
-            else:
-                why = f"{entry.reason}" + (f", {entry.category}" if entry.category else "")
-                console.print(
-                    f"{harmless(address)}  SUPPRESSED  {why}, scope {entry.scope}, since {entry.since:%Y-%m-%d}"
-                )
-    raise typer.Exit(BadDataError.exit_code if wrong else 1 if found else 0)
-
-
-def _parsed(texts: list[str], *, from_stdin: bool) -> tuple[list[Address], int]:
-    """The addresses, and how many lines of standard input are none; what was typed as an argument must be one."""
-    from bounceproc.address import Address
-
-    parsed: list[Address] = []
-    wrong = 0
-    for text in texts:
-        try:
-            parsed.append(Address.parse(text))
-        except InvalidAddressError as error:
-            if not from_stdin:
-                raise
-            wrong += 1
-            say(str(error))
-    return parsed, wrong
+    raise typer.Exit(
+        checking.check(
+            addresses,
+            stream=stream,
+            quiet=quiet,
+            format_=format_,
+            config=chosen(config),
+            database=database_url(database),
+        )
+    )

@@ -88,25 +88,34 @@ def configuration(
     quiet: bool = False,
 ) -> Config:
     """The configuration in force; warnings go to standard error, unless the caller has a log for them."""
-    from bounceproc.bootstrap import not_served
-    from bounceproc.cli.output import say
-    from bounceproc.config import Config
+    from bounceproc.cli.loading import load
 
+    return load(chosen(config), database_url(database), overrides, quiet=quiet)
+
+
+def chosen(config: Path | None) -> Path | None:
+    """The configuration file that was named, behind the command's name or before it."""
+    return config or _Chosen.config
+
+
+def database_url(database: str | None) -> str | None:
+    """The database that was named, likewise.
+
+    Raises:
+        typer.BadParameter: its name is empty.
+
+    """
     url = database if database is not None else _Chosen.database
     if url is not None and not url.strip():
         raise typer.BadParameter("it is empty: an unset variable would mean another database", param_hint="--database")
-    given = {"database": {"url": url}} if url else {}
-    loaded = Config.load(config or _Chosen.config, overrides={**(overrides or {}), **given})
-    for warning in () if quiet else (*loaded.warnings, *not_served(loaded)):
-        say(f"warning: {warning}")
-    return loaded
+    return url
 
 
 def rule_files(config: Path | None, given: Sequence[Path] | None = None) -> tuple[Path, ...]:
     """The operator's rule files: those named on the command line, then those of the configuration, where there is one."""
     from bounceproc.config.finding import find
 
-    path = config or _Chosen.config
+    path = chosen(config)
     if find(path, os.environ, Path.cwd()) is None:
         return tuple(given or ())
     return (*(given or ()), *configuration(path).classify.rule_files)

@@ -90,14 +90,28 @@ def harmless_lines(message: str) -> str:
 
 
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on standard error while a terminal is there; gives a function (done so far, total or None)."""
+def progress(
+    what: str, total: int | None = None, *, octets: bool = False
+) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on standard error while a terminal is there; gives a function (done so far, total or None).
+
+    What is counted are things, or octets.
+    """
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    count: ProgressColumn = DownloadColumn() if octets else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn())
     with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done, known: bar.update(task, completed=done, total=known if known is not None else total)

@@ -7,6 +7,7 @@ is wrong: here nothing is ever refused.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,39 @@ if TYPE_CHECKING:
 
 def command(arguments: Sequence[str]) -> Callable[[], None] | None:
     """What a plain command line asks for, ready to be called; None where it is not plain."""
+    if arguments[:1] == ["check"]:
+        return _check(arguments[1:])
     if arguments[:1] != ["classify"] or _has_configuration():
         return None
     return _classify(arguments[1:])
+
+
+def _check(arguments: Sequence[str]) -> Callable[[], None] | None:
+    """Unlike the others it reads a configuration, which takes no library of the command line either."""
+    quiet = {"-q", "--quiet"} & set(arguments)
+    names = {"--stream": "stream", "--format": "format", "--config": "config", "-c": "config", "--database": "database"}
+    read = _read([argument for argument in arguments if argument not in {"-q", "--quiet"}], names)
+    if read is None:
+        return None
+    options, addresses = read
+    stream, format_ = options.get("stream", ""), options.get("format", Format.TABLE.value)
+    if not addresses or format_ not in set(Format) or not stream.isprintable() or "" in options.values():
+        return None
+    from bounceproc.cli.checking import check
+
+    def run() -> None:
+        sys.exit(
+            check(
+                addresses,
+                stream=options.get("stream"),
+                quiet=bool(quiet),
+                format_=Format(format_),
+                config=Path(options["config"]) if "config" in options else None,
+                database=options.get("database"),
+            )
+        )
+
+    return run
 
 
 def _classify(arguments: Sequence[str]) -> Callable[[], None] | None:

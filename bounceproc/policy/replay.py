@@ -26,7 +26,7 @@ class Move(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PolicyEntry:
     """An entry that policy made and that is in force."""
 
     scope: str
@@ -51,7 +51,9 @@ class Difference:
     """What was counted, or, of one that would leave, what had been counted."""
 
 
-def differences(history: History, standing: Iterable[Standing], policy: Policy, now: datetime) -> Iterator[Difference]:
+def differences(
+    history: History, standing: Iterable[PolicyEntry], policy: Policy, now: datetime
+) -> Iterator[Difference]:
     """What this policy would change for one address or domain, at `now`."""
     entries = {(entry.scope, entry.reason): entry for entry in standing}
     wanted = {(one.scope, one.reason): one for one in decide(history, policy, now).decisions}
@@ -65,7 +67,7 @@ def differences(history: History, standing: Iterable[Standing], policy: Policy, 
             yield _moved(Move.CHANGE, decision)
 
 
-def is_known(history: History, entry: Standing) -> bool:
+def is_known(history: History, entry: PolicyEntry) -> bool:
     """Whether what an entry was decided by is still there to judge it by.
 
     Evidence is capped and purged: what is missing lifts nothing.

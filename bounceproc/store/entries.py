@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bounceproc.ports import Suppression
+from bounceproc.ports import Suppression, rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from bounceproc.policy.verdict import Decision
 
-REASONS: Final = ("manual", "complaint", "unsubscribe", "bounce", "import")
-"""Strongest first: a person's own decision, what the recipient asked for, what a server said, what a list claims."""
 AUTOMATIC: Final = "policy"
 """The origin of the entries that policy makes, changes and lifts, and the actor that the feed names for it."""
 
@@ -49,7 +47,7 @@ class Entry:
         return self.until is None or self.second_look
 
     @classmethod
-    def of(cls, row: sa.RowMapping) -> Entry:
+    def of(cls, row: sa.RowMapping | Mapping[str, Any]) -> Entry:
         """Read a row."""
         return cls(class_=row["class"], **{name: row[name] for name in _PLAIN})
 
@@ -150,17 +148,10 @@ class Entry:
 _PLAIN: Final = tuple(name for name in Entry.__dataclass_fields__ if name != "class_")
 
 
-def strength(entry: Entry) -> tuple[bool, bool, int, bool, float, bool, float]:
-    """Sorts the strongest first.
-
-    Every scope before one stream, a person before policy, then by reason, by how long it lasts, the address before its
-    domain, and by age.
-    """
-    reason = REASONS.index(entry.reason) if entry.reason in REASONS else len(REASONS)
+def strength(entry: Entry) -> tuple[int, bool, float, bool, float]:
+    """Sorts the strongest first: by rank, by how long it lasts, the address before its domain, and by age."""
     return (
-        entry.scope != "*",
-        entry.origin not in {"manual", "api"},
-        reason,
+        rank(entry.scope, entry.origin, entry.reason),
         not entry.is_lasting,
         -entry.until.timestamp() if entry.until and not entry.second_look else 0.0,
         entry.is_domain,

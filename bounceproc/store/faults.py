@@ -34,7 +34,7 @@ def translated(where: str, secret: str | None = None) -> Iterator[None]:
         raise TemporaryError(f"all connections to {where} are busy", "Try again later.") from error
     except exc.DBAPIError as error:
         found = (
-            _sqlite(error.orig, where) if isinstance(error.orig, sqlite3.Error) else _postgresql(error, where, secret)
+            of_sqlite(error.orig, where) if isinstance(error.orig, sqlite3.Error) else _postgresql(error, where, secret)
         )
         if found is None:
             raise
@@ -63,7 +63,8 @@ def _first_line(error: object, secret: str | None = None) -> str:
     return line.replace(secret, "***") if secret else line
 
 
-def _sqlite(error: sqlite3.Error, where: str) -> BounceprocError | None:
+def of_sqlite(error: sqlite3.Error, where: str) -> BounceprocError | None:
+    """What an error of SQLite's means; None for a mistake in this program."""
     name = getattr(error, "sqlite_errorname", "")
     if is_locked(error):
         return TemporaryError(f"{where} is locked by another program", "Try again when it has finished.")

@@ -1,69 +1,26 @@
-"""Keys instead of addresses, and the pepper that makes them worthless to whoever copies the database."""
+"""The keys of a database: its pepper is made on first use, and proved at each opening."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from bounceproc.address import NORMAL_FORM
 from bounceproc.errors import AccessError, ConfigError, SchemaError
 from bounceproc.store import statements
+from bounceproc.store.pepper import PEPPER_OCTETS, Keys, read_pepper
 from bounceproc.store.tables import setting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bounceproc.address import Address
     from bounceproc.store.engine import Database
 
-PEPPER_OCTETS: Final = 32
-"""Length of the pepper: beyond guessing, and within what a BLAKE2b key may have (64)."""
-PEPPER_FILE_LIMIT: Final = 4096
-"""Octets read of a pepper file, which has 65: a wrong path must not fill the memory."""
-KEY_OCTETS: Final = 16
-"""Length of an address key: two of a billion addresses collide with a probability of 2^-69."""
-ORIGINAL_OCTETS: Final = 8
-"""Length of the hash that tells original messages of one history apart: at most some hundred stand beside each other."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Keys:
-    """Makes keys. Without the pepper nobody can tell whether an address is in the database, however many they try."""
-
-    pepper: bytes
-
-    def of(self, address: Address) -> bytes:
-        """The key of an address or of a whole domain (16 octets)."""
-        return self.of_sha256(address.sha256())
-
-    def of_sha256(self, sha256: bytes) -> bytes:
-        """The key of the address whose normal form has this SHA-256: a question may be asked without the address."""
-        return hashlib.blake2b(sha256, digest_size=KEY_OCTETS, key=self.pepper).digest()
-
-    def original(self, identifier: str | None) -> bytes:
-        """Tells original messages apart by Message-ID or envelope id (8 octets); empty where there is none."""
-        if not identifier:
-            return b""
-        return self._derive(identifier.encode(), ORIGINAL_OCTETS, b"bounceproc-orig")
-
-    @property
-    def id(self) -> str:
-        """Tells peppers apart for people who look for the right backup; gives nothing away."""
-        return self._derive(b"", 4, b"bounceproc-id").hex()
-
-    @property
-    def check(self) -> str:
-        """Proves to a database that this is its pepper."""
-        return self._derive(b"", 16, b"bounceproc-check").hex()
-
-    def _derive(self, data: bytes, octets: int, purpose: bytes) -> bytes:
-        return hashlib.blake2b(data, digest_size=octets, key=self.pepper, person=purpose).digest()
+__all__ = ["Keys", "make_pepper", "open_keys", "read_pepper"]
 
 
 def open_keys(database: Database, pepper_file: Path) -> Keys:
@@ -102,48 +59,6 @@ def open_keys(database: Database, pepper_file: Path) -> Keys:
 
 def _settings(connection: sa.Connection) -> dict[str, str]:
     return {row.name: row.value for row in connection.execute(sa.select(setting.c.name, setting.c.value))}
-
-
-def read_pepper(path: Path, wanted: str | None = None) -> Keys:
-    """Read a pepper file: 64 hexadecimal digits. `wanted` is the id of the pepper that the database was made with.
-
-    Raises:
-        ConfigError: there is no such file, or no pepper in it.
-        AccessError: it may not be read.
-
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(PEPPER_FILE_LIMIT)
-    except FileNotFoundError as error:
-        raise _missing(path, wanted) from error
-    except OSError as error:
-        raise AccessError(
-            f"the pepper file {path} cannot be read: {error.strerror}", "Check its owner and mode."
-        ) from error
-    try:
-        pepper = bytes.fromhex(content.decode("ascii"))
-    except ValueError:
-        pepper = b""
-    if len(pepper) != PEPPER_OCTETS:
-        raise ConfigError(
-            f"the pepper file {path} does not hold {2 * PEPPER_OCTETS} hexadecimal digits",
-            "Put the right file back from a backup.",
-        )
-    return Keys(pepper)
-
-
-def _missing(path: Path, wanted: str | None) -> ConfigError:
-    if wanted is not None:
-        return ConfigError(
-            f"the pepper file {path} is missing, and the database was made with pepper {wanted}",
-            "Put it back from a backup, or let [privacy] pepper_file name the place where it lies. Without it no address is found.",
-        )
-    return ConfigError(
-        f"the pepper file {path} is missing",
-        "With PostgreSQL every machine needs the same one. Make it once, back it up and copy it to all of them: "
-        f"(umask 077; openssl rand -hex {PEPPER_OCTETS} > {path})",
-    )
 
 
 def make_pepper(path: Path) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bounceproc.address import Address
 from bounceproc.errors import InvalidAddressError
 from bounceproc.event import BounceClass, Event, EventType, Trust
-from bounceproc.policy.replay import Standing, is_known
+from bounceproc.policy.replay import PolicyEntry, is_known
 from bounceproc.ports import Recalled, Subject
 from bounceproc.status import EnhancedStatus
 from bounceproc.store import addresses, changing, histories, statements
@@ -152,8 +152,8 @@ def _subject(row: Any, history: History, entries: list[Entry], events: Mapping[b
     )
 
 
-def _standing(entry: Entry) -> Standing:
-    return Standing(entry.scope, entry.reason, entry.until, entry.event, entry.why)
+def _standing(entry: Entry) -> PolicyEntry:
+    return PolicyEntry(entry.scope, entry.reason, entry.until, entry.event, entry.why)
 
 
 def _recalled(connection: sa.Connection, found: Iterable[History]) -> dict[bytes, Recalled]:

@@ -12,7 +12,7 @@ from bounceproc.errors import InvalidAddressError
 from bounceproc.event import BounceClass, Event, EventType, Trust
 from bounceproc.ports import AddressStatus, RecordedEvent
 from bounceproc.status import EnhancedStatus
-from bounceproc.store import addresses, changing, feed, kept, reviews
+from bounceproc.store import addresses, changing, feed, kept, reviews, whole
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import AUTOMATIC, Entry, strength
 from bounceproc.store.rows import clean
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from bounceproc.ports import Change, Suppression
+    from bounceproc.ports import Change, Standing, Suppression
     from bounceproc.store.engine import Database
     from bounceproc.store.kept import Keep
     from bounceproc.store.keys import Keys
@@ -94,7 +94,7 @@ class Suppressions:
 
     def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
         """The whole list in the order in which the entries were added, read in pages."""
-        wanted = sa.true() if include_expired else _lasting(now)
+        wanted = sa.true() if include_expired else whole.in_force(None, now)
         statement = sa.select(suppression).where(wanted).order_by(suppression.c.id).limit(PAGE)
         last = 0
         while True:
@@ -104,6 +104,15 @@ class Suppressions:
             if len(page) < PAGE:
                 return
             last = page[-1]["id"]
+
+    def standing(self, *, stream: str | None, now: datetime) -> Iterator[Standing]:
+        """All that is in force (for a stream, as in `check`), read in pages: for whoever holds the list in memory."""
+        return whole.read(self._database, stream=stream, now=now)
+
+    def count(self) -> int:
+        """How many entries there are, those included that are over."""
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(suppression)) or 0
 
     def changes(self, *, since: int) -> Iterator[Change]:
         """The feed behind a version, in commit order."""
@@ -173,17 +182,10 @@ class Suppressions:
         return (own,) if address.is_domain else (own, self._keys.of(address.domain_address()))
 
 
-def _lasting(now: datetime) -> sa.ColumnElement[bool]:
-    """In force. An entry with a second look holds until somebody has looked, however late that is."""
-    return sa.or_(suppression.c.until.is_(None), suppression.c.until > now, suppression.c.second_look)
-
-
 def _in_force(
     connection: sa.Connection, keys: Collection[bytes], stream: str | None, now: datetime
 ) -> dict[bytes, list[Entry]]:
-    wanted = _lasting(now)
-    if stream is not None:
-        wanted = sa.and_(wanted, suppression.c.scope.in_(("*", f"stream:{stream}")))
+    wanted = whole.in_force(stream, now)
     found: dict[bytes, list[Entry]] = {}
     for part in chunks(sorted(keys)):
         for row in connection.execute(

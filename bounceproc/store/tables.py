@@ -147,11 +147,13 @@ suppression: Final = sa.Table(
     sa.Column("changed_at", UtcTime, nullable=False),
     sa.Column("second_look", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("key", "scope", "reason", "origin"),
+    sa.Index(None, "address"),
     sqlite_autoincrement=True,
 )
 """The list. `note` is what a person wrote, `why` what policy counted, `event` the event that decided.
 
-With `second_look` the entry does not end at `until`: it becomes permanent then.
+With `second_look` the entry does not end at `until`: it becomes permanent then. The index on `address` is for those who
+ask by the views, which have no key.
 """
 
 _ENDS: Final = suppression.c.until.is_not(None)

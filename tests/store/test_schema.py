@@ -62,6 +62,7 @@ def test_every_migration_can_be_taken_back(url: str) -> None:
         ("DROP INDEX ix_event_message_id", "missing index"),
         ("ALTER TABLE setting ADD COLUMN extra TEXT", "not expected: column"),
         ("DROP TABLE checkpoint", "missing table checkpoint"),
+        ("DROP VIEW v_postfix", "missing view v_postfix"),
     ],
 )
 def test_drift_is_told(url: str, statement: str, told: str) -> None:
@@ -122,7 +123,8 @@ def test_a_file_made_at_once_is_what_the_migrations_make(tmp_path: Path) -> None
             shapes.append(_shape(connection))
         database.close()
     assert shapes[0] == shapes[1]
-    assert len(shapes[0]) == len(metadata.tables) + 2  # and the revision, and what SQLite counts rows in
+    assert len(shapes[0]) == len(metadata.tables) + 3  # the revision, what SQLite counts rows in, and the views
+    assert shapes[0]["views"]
 
 
 def _shape(connection: sa.Connection) -> dict[str, object]:
@@ -137,6 +139,10 @@ def _shape(connection: sa.Connection) -> dict[str, object]:
         keys = connection.exec_driver_sql(f"PRAGMA foreign_key_list('{name}')").all()
         names = sorted(re.findall(r"CONSTRAINT \"?(\w+)", made))
         shape[name] = (columns, keys, indexes, names, "AUTOINCREMENT" in made)
+    shape["views"] = [
+        (name, made.split())
+        for name, made in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'view'").all()
+    ]
     return shape
 
 

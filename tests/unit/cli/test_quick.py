@@ -28,6 +28,20 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         ["classify", "x.eml", "--format=json"],
         ["classify", "--jobs", "2", "--format", "jsonl", "-"],
         ["classify", "-j", "2", "a", "b", "--format", "table"],
+        ["check", "a@example.com"],
+        [
+            "check",
+            "-q",
+            "a@example.com",
+            "-",
+            "--stream",
+            "news",
+            "--format=json",
+            "-c",
+            "x.toml",
+            "--database",
+            "sqlite:///x",
+        ],
     ],
 )
 def test_a_plain_line_is_taken(arguments: list[str]) -> None:
@@ -51,6 +65,12 @@ def test_a_plain_line_is_taken(arguments: list[str]) -> None:
         ["classify", "--format", "jsonl", "--help", "x.eml"],
         ["classify", "--format", "--jobs", "x.eml"],
         ["classify", "--format", "jsonl", "--", "x.eml"],
+        ["check"],
+        ["check", "--help"],
+        ["check", "--", "-a@example.com"],
+        ["check", "a@example.com", "--format", "xml"],
+        ["check", "a@example.com", "--stream", "a\nb"],
+        ["check", "a@example.com", "--database", ""],
     ],
 )
 def test_what_is_not_plain_is_left_to_the_library(arguments: list[str]) -> None:

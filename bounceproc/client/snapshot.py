@@ -1,0 +1,48 @@
+"""A snapshot of the list in an SQLite file, asked where the server does not answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from bounceproc.address import Address
+from bounceproc.client.answer import Answer, NoAnswerError
+from bounceproc.errors import InvalidAddressError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+QUESTION = """
+SELECT scope, reason, category, since, until, ref FROM v_suppressed WHERE address IN (?, ?) AND (? IS NULL OR scope IN ('*', ?))
+ORDER BY scope <> '*', origin NOT IN ('manual', 'api'), until IS NOT NULL, until DESC LIMIT 1
+"""
+"""The strongest entry of an address or of its domain; what has ended is not in the view."""
+
+
+def ask(path: Path, addresses: Sequence[str], *, stream: str | None) -> list[Answer | None]:
+    """Answer from the file as it is now: an export replaces it by a rename. None for what is no address.
+
+    Raises:
+        NoAnswerError: it is not there, or no snapshot.
+
+    """
+    try:
+        # Read-only and immutable: nothing is written beside it, whatever rights this account has.
+        name = f"file:{quote(str(path))}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(name, uri=True)) as database:
+            return [_answer(database, address, stream) for address in addresses]
+    except sqlite3.Error as error:
+        raise NoAnswerError(f"the snapshot {path} cannot be asked: {error}", "Export it again.") from error
+
+
+def _answer(database: sqlite3.Connection, asked: str, stream: str | None) -> Answer | None:
+    try:
+        address = Address.parse(asked)
+    except InvalidAddressError:
+        return None
+    scope = None if stream is None else f"stream:{stream}"
+    row = database.execute(QUESTION, (address.normal, f"@{address.domain}", scope, scope)).fetchone()
+    return Answer(asked, False) if row is None else Answer(asked, True, *row)

@@ -1,0 +1,1 @@
+"""Real mail systems look up what was written for them."""
