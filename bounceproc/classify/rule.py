@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
+from bounceproc.classify.categories import CATEGORIES
 from bounceproc.classify.index import Index, build_index
 from bounceproc.classify.words import contains
+from bounceproc.event import BounceClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bounceproc.classify.categories import Category
     from bounceproc.classify.providers import Providers
-    from bounceproc.event import BounceClass
     from bounceproc.status import EnhancedStatus
 
 
@@ -42,6 +43,8 @@ class Rule:
     provider: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     vague: bool = False
+    doubt: bool = False
+    """Asked only where another rule would condemn the address; then its own answer counts instead."""
     file: str = ""
     note: str = ""
     written: tuple[str, ...] = ()
@@ -92,7 +95,16 @@ class RuleSet:
 
     def first_match(self, facts: Facts) -> Rule | None:
         """The rule that decides, found the plain way. `Classifier` gives the same answer sooner."""
-        return next((rule for rule in self.rules if rule.matches(facts, self.providers)), None)
+        fitting = [rule for rule in self.rules if rule.matches(facts, self.providers)]
+        first = next((rule for rule in fitting if not rule.doubt), None)
+        if first is None or not condemns(first):
+            return first
+        return next(rule for rule in fitting if rule.doubt or rule is first)
+
+
+def condemns(rule: Rule) -> bool:
+    """Whether an address is dead by this rule, under a permanent code."""
+    return (rule.class_ or CATEGORIES[rule.category].class_) is BounceClass.HARD
 
 
 def status_fits(want: str, status: EnhancedStatus | None) -> bool:

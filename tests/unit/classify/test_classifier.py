@@ -405,3 +405,43 @@ def test_explaining_never_disagrees_with_classifying(text: str, code: int | None
 )
 def test_what_is_missing_at_the_sender_or_the_server_condemns_no_reader(text: str) -> None:
     assert default_classifier().classify(text).class_ is BounceClass.SOFT
+
+
+@pytest.mark.parametrize(
+    "words", ["user unknown", "no such user", "mailbox not found", "address does not exist", "invalid mailbox"]
+)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "550 Sender check: {}",
+        "550 From header address <news@example.org>: {}",
+        "550 Reply-To <news@example.org>: {}",
+        "550 Verification of <news@example.org> failed: {}",
+        "550 5.1.1 {} (in reply to MAIL FROM command)",
+        "550 5.1.1 {} (in reply to EHLO command)",
+        "550 Login failed: {}",
+        "550 EHLO argument: {}",
+        "550 Temporary failure, try again later: {}",
+        "550 Could not determine whether {}",
+        "550 {} or not accepting mail",
+        "550 5.7.1 Cc recipient <other@example.net>: {}",
+        "550 Bounce of a message that we did not send: {}",
+        "550 Too many {} errors from your host",
+        "550 Absender: {}",
+        "550 Mittente: {}",
+        "550 发件人: {}",
+        "550 差出人: {}",
+    ],
+)
+def test_who_names_somebody_else_too_condemns_no_reader(frame: str, words: str) -> None:
+    assert classify(frame.format(words)).class_ is SOFT
+
+
+def test_a_doubt_is_no_answer_where_nothing_condemns() -> None:
+    assert classify("552 5.2.2 Mailbox full; the sender was told").category is Category.MAILBOX_FULL
+    assert classify("550 5.1.1 Sender: user unknown").rule == "doubt-sender"
+    assert classify("550 5.1.1 User unknown").class_ is HARD
+
+
+def test_time_that_ran_out_condemns_no_reader() -> None:
+    assert classify("5.4.7 Delivery time expired, last reply: user unknown").class_ is SOFT
