@@ -91,7 +91,7 @@ def _row(rule: Rule) -> list[Any]:
         rule.class_ or "",
         rule.file,
         int(rule.vague),
-        int(rule.doubt),
+        rule.doubt,
         "\n".join(rule.patterns),
         *conditions,
         rule.note,
@@ -117,7 +117,7 @@ def _compiled_rules() -> RuleSet | None:
             tuple(provider),
             tuple(patterns.split("\n")) if patterns else (),
             bool(vague),
-            bool(doubt),
+            doubt,
             file,
             note,
         )

@@ -12,7 +12,7 @@ from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classification import Classification
 from bounceproc.classify.explanation import Beaten, Explanation
 from bounceproc.classify.index import PATTERNS, candidates
-from bounceproc.classify.rule import Facts, Rule, RuleSet, condemns
+from bounceproc.classify.rule import Facts, Rule, RuleSet, doubts
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
 from bounceproc.event import BounceClass
 from bounceproc.status import EnhancedStatus
@@ -48,13 +48,17 @@ _REPLIED: Final = re.compile(r"[45][0-5]\d[\s\-#,;:)\]>'\"]")
 """How a text that is a reply begins."""
 
 
+_DOUBTING: Final = Rule("", Category.UNKNOWN, doubt="address")
+"""The rule that doubts whatever can be doubted."""
+
+
 class Classifier:
     """Rules, ready to be asked."""
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self._doubts = frozenset(i for i, rule in enumerate(rules.rules) if rule.doubt)
-        self._condemning = frozenset(i for i, rule in enumerate(rules.rules) if condemns(rule))
+        self._doubtful = frozenset(i for i, rule in enumerate(rules.rules) if doubts(_DOUBTING, rule))
         self._conditional = self._doubts | {i for i, rule in enumerate(rules.rules) if rule.has_conditions}
         wordless = [i for i, rule in enumerate(rules.rules) if not rule.patterns]
         self._by_provider_alone = [i for i in wordless if rules.rules[i].remote or rules.rules[i].provider]
@@ -131,12 +135,17 @@ class Classifier:
             elif self._table[min(place, by_code)].vague:
                 place = min(place, self._first(self._places(text[:reply_at]), facts))
         place = min(place, by_code)
-        return self._doubted(place, places, facts) if place in self._condemning else place
+        return self._doubted(place, places, facts) if place in self._doubtful else place
 
     def _doubted(self, place: int, places: tuple[int, ...], facts: Facts) -> int:
-        """The place of the first rule that doubts a hard verdict; the place of the verdict where none does."""
+        """The place of the first rule that doubts a verdict; the place of the verdict where none does."""
         for one in places:
-            if one in self._doubts and one < place and self._holds(one, facts):
+            if (
+                one in self._doubts
+                and one < place
+                and doubts(self._table[one], self._table[place])
+                and self._holds(one, facts)
+            ):
                 return one
         return place
 

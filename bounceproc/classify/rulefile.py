@@ -20,8 +20,9 @@ empty. So no pattern can run away.
 
 The first rule that matches wins: the operator's files; the providers' (by name); phrases; other languages; enhanced status
 codes; then those of them marked vague, in the same order; then bare reply codes. Inside a file the order is the file's:
-what blames the sender or the load stands before what blames the address. A rule with `doubt = true` waits: it is asked only
-where a rule behind it would condemn the address, and takes its place. Where a text quotes a reply, the words of the
+what blames the sender or the load stands before what blames the address. A rule with `doubt` waits: it is asked only
+where a rule behind it would condemn the address (`doubt = "hard"`), or blame it (`"address"`: or find its mailbox full or
+shut), and takes its place. Where a text quotes a reply, the words of the
 reply are asked first, and those before it only where the reply is vague.
 """
 
@@ -105,7 +106,7 @@ def _read_rule(table: dict[str, Any], name: str, number: int, problems: list[str
         ),
         written=_texts(table, "pattern"),
         vague=table.get("vague", False),
-        doubt=table.get("doubt", False),
+        doubt=table.get("doubt", ""),
         file=name,
         examples=_texts(table, "example"),
         note=table.get("note", ""),
@@ -131,8 +132,8 @@ def _rule_problems(table: dict[str, Any]) -> Iterator[str]:
         yield '`class` is "hard" or "soft"'
     if not isinstance(table.get("vague", False), bool) or not isinstance(table.get("note", ""), str):
         yield "`vague` is true or false, `note` is a text"
-    if not isinstance(table.get("doubt", False), bool):
-        yield "`doubt` is true or false"
+    if table.get("doubt", "") not in ("", "hard", "address"):
+        yield '`doubt` is "hard" or "address"'
     elif table.get("doubt") and table.get("class") != "soft" and _is_hard(table.get("category")):
         yield 'a rule that doubts condemns nobody; add `class = "soft"`, or choose another category'
     yield from _condition_problems(table)
