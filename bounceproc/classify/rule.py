@@ -110,7 +110,8 @@ def condemns(rule: Rule) -> bool:
 
 def doubts(rule: Rule, verdict: Rule) -> bool:
     """Whether a rule that speaks of the same text takes the place of another."""
-    return (rule.doubt != "" and condemns(verdict)) or (rule.doubt == "address" and verdict.category in _OF_THE_MAILBOX)
+    hard = condemns(verdict) or (verdict.vague and CATEGORIES[verdict.category].class_ is BounceClass.HARD)
+    return (rule.doubt != "" and hard) or (rule.doubt == "address" and verdict.category in _OF_THE_MAILBOX)
 
 
 def status_fits(want: str, status: EnhancedStatus | None) -> bool:
