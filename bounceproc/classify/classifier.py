@@ -127,15 +127,15 @@ class Classifier:
         place = self._first(places, facts)
         if reply_at:
             if self._table[place].category in _HARD:
-                earlier = self._places(text[:reply_at])
-                before = self._first(earlier, facts)
-                places = (*places, *earlier)
+                before = self._first(self._places(text[:reply_at]), facts)
                 if self._table[before].category in _SOFT_OF_THE_ADDRESS:
                     place = before  # KDDI: "The user(s) account is disabled. ... 550 user unknown"
             elif self._table[min(place, by_code)].vague:
                 place = min(place, self._first(self._places(text[:reply_at]), facts))
         place = min(place, by_code)
-        return self._doubted(place, places, facts) if place in self._doubtful else place
+        if place not in self._doubtful:
+            return place
+        return self._doubted(place, (*places, *self._places(text[:reply_at])) if reply_at else places, facts)
 
     def _doubted(self, place: int, places: tuple[int, ...], facts: Facts) -> int:
         """The place of the first rule that doubts a verdict; the place of the verdict where none does."""
