@@ -60,10 +60,6 @@ _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
 """Who gives up on all recipients of a message when one is refused, and says of each what that one was told."""
 
 
-_EXPIRED: Final = "Envelope expired"
-"""What OpenSMTPD says when it gives up, in a notice that calls itself a delay where there was one before."""
-
-
 def read(mail: Mail) -> Report | None:
     """A notification with a delivery-status part.
 
@@ -221,7 +217,7 @@ class _Reader:
         action = _action(group.get("action", ""))
         occurred = group.get("last-attempt-date")
         return Event(
-            type=self._type(action, status) if diagnostic != _EXPIRED else EventType.BOUNCE,
+            type=self._type(action, status),
             recipient=recipient,
             final_recipient=final,
             action=action,
