@@ -450,3 +450,20 @@ def test_a_doubt_is_no_answer_where_nothing_condemns() -> None:
 
 def test_time_that_ran_out_condemns_no_reader() -> None:
     assert classify("5.4.7 Delivery time expired, last reply: user unknown").class_ is SOFT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 Delivery to recipient failed: no such user",
+        "550 Invalid To address",
+        "550 5.1.1 User unknown, see the following URL: https://example.com/help",
+        "550 5.1.1 <user@example.com>: Recipient address rejected: User unknown in virtual mailbox table (in reply to RCPT TO command)",
+        "550-5.1.1 The email account that you tried to reach does not exist. Please try double-checking the recipient's email address",
+        "550 5.1.1 Your message could not be delivered: mailbox does not exist, check the spelling or your contacts",
+        "550 5.1.2 Host unknown (Name server: nodomain.example: host not found)",
+        "554 delivery error: dd This user doesn't have a yahoo.com account (user@example.com)",
+    ],
+)
+def test_who_speaks_of_the_recipient_alone_is_not_doubted(text: str) -> None:
+    assert classify(text).class_ is HARD
