@@ -18,7 +18,7 @@ COMPILED: Final = DATA / "compiled.json"
 """The built-in rules once more, read and in order, because TOML takes a hundred times as long. Made by `python -m
 bounceproc.classify.compiled`; it names the digest of the files it was made from and is ignored when they changed."""
 
-_FORM: Final = b"2"
+_FORM: Final = b"3"
 """The form of the compiled file: another number for another form, so that an old file is not read as a new one."""
 
 
@@ -64,6 +64,8 @@ def data_digest() -> str:
 
 
 def _layer(name: str, rule: Rule) -> int:
+    if name == "doubts.toml":
+        return -1
     order = ("providers/", "phrases.toml", "languages/", "enhanced-status.toml")
     if name == "reply-code.toml":
         return 2 * len(order)
@@ -89,6 +91,7 @@ def _row(rule: Rule) -> list[Any]:
         rule.class_ or "",
         rule.file,
         int(rule.vague),
+        rule.doubt,
         "\n".join(rule.patterns),
         *conditions,
         rule.note,
@@ -114,10 +117,11 @@ def _compiled_rules() -> RuleSet | None:
             tuple(provider),
             tuple(patterns.split("\n")) if patterns else (),
             bool(vague),
+            doubt,
             file,
             note,
         )
-        for id_, category, class_, file, vague, patterns, status, reply, remote, provider, note in data["rules"]
+        for id_, category, class_, file, vague, doubt, patterns, status, reply, remote, provider, note in data["rules"]
     )
     known = [Provider(name, tuple(domains), tuple(hosts)) for name, domains, hosts in data["providers"]]
     return RuleSet(rules, Providers(known), data["index"])

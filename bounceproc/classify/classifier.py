@@ -12,7 +12,7 @@ from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classification import Classification
 from bounceproc.classify.explanation import Beaten, Explanation
 from bounceproc.classify.index import PATTERNS, candidates
-from bounceproc.classify.rule import Facts, Rule, RuleSet
+from bounceproc.classify.rule import Facts, Rule, RuleSet, doubts
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
 from bounceproc.event import BounceClass
 from bounceproc.status import EnhancedStatus
@@ -48,12 +48,18 @@ _REPLIED: Final = re.compile(r"[45][0-5]\d[\s\-#,;:)\]>'\"]")
 """How a text that is a reply begins."""
 
 
+_DOUBTING: Final = Rule("", Category.UNKNOWN, doubt="address")
+"""The rule that doubts whatever can be doubted."""
+
+
 class Classifier:
     """Rules, ready to be asked."""
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
-        self._conditional = frozenset(i for i, rule in enumerate(rules.rules) if rule.has_conditions)
+        self._doubts = frozenset(i for i, rule in enumerate(rules.rules) if rule.doubt)
+        self._doubtful = frozenset(i for i, rule in enumerate(rules.rules) if doubts(_DOUBTING, rule))
+        self._conditional = self._doubts | {i for i, rule in enumerate(rules.rules) if rule.has_conditions}
         wordless = [i for i, rule in enumerate(rules.rules) if not rule.patterns]
         self._by_provider_alone = [i for i in wordless if rules.rules[i].remote or rules.rules[i].provider]
         self._by_code_alone = [i for i in wordless if i not in self._by_provider_alone]
@@ -117,18 +123,40 @@ class Classifier:
     def _place(self, text: str, reply_at: int, facts: Facts) -> int:
         """The place of the first rule that matches: the words of the reply, then those before it, and the codes."""
         by_code = self._by_codes(facts)
-        place = self._by_words(text[reply_at:], facts)
-        if reply_at == 0:
-            return min(place, by_code)
-        if self._table[place].category in _HARD:
-            before = self._by_words(text[:reply_at], facts)
-            if self._table[before].category in _SOFT_OF_THE_ADDRESS:
-                place = before  # KDDI: "The user(s) account is disabled. ... 550 user unknown"
-        elif self._table[min(place, by_code)].vague:
-            place = min(place, self._by_words(text[:reply_at], facts))
-        return min(place, by_code)
+        places = self._places(text[reply_at:])
+        place = self._first(places, facts)
+        if reply_at:
+            if self._table[place].category in _HARD:
+                before = self._first(self._places(text[:reply_at]), facts)
+                if self._table[before].category in _SOFT_OF_THE_ADDRESS:
+                    place = before  # KDDI: "The user(s) account is disabled. ... 550 user unknown"
+            elif self._table[min(place, by_code)].vague:
+                place = min(place, self._first(self._places(text[:reply_at]), facts))
+        place = min(place, by_code)
+        if place not in self._doubtful:
+            return place
+        return self._doubted(place, (*places, *self._places(text[:reply_at])) if reply_at else places, facts)
 
-    def _by_words(self, text: str, facts: Facts) -> int:
+    def _doubted(self, place: int, places: tuple[int, ...], facts: Facts) -> int:
+        """The place of the first rule that doubts a verdict; the place of the verdict where none does."""
+        for one in places:
+            if (
+                one in self._doubts
+                and one < place
+                and doubts(self._table[one], self._table[place])
+                and self._holds(one, facts)
+            ):
+                return one
+        return place
+
+    def _first(self, places: tuple[int, ...], facts: Facts) -> int:
+        for place in places:
+            if place not in self._conditional or (place not in self._doubts and self._holds(place, facts)):
+                return place
+        return len(self.rules.rules)
+
+    def _places(self, text: str) -> tuple[int, ...]:
+        """The places of the rules whose words are in a text, as far as the first that has no conditions."""
         words = words_of(text)
         line = folded(words)
         places = self._wordings.get(line)
@@ -138,13 +166,9 @@ class Classifier:
                 self._wordings.clear()
             if len(line) <= _WORDING:
                 self._wordings[line] = places
-        for place in places:
-            if place not in self._conditional or self._holds(place, facts):
-                return place
-        return len(self.rules.rules)
+        return places
 
     def _worded(self, words: list[str], line: str) -> tuple[int, ...]:
-        """The places of the rules whose words are in a line, as far as the first that has no conditions."""
         found: list[int] = []
         for entry in candidates(self.rules.index, words):
             place, number = divmod(entry, PATTERNS)
@@ -192,13 +216,19 @@ def class_of(rule: Rule, status: EnhancedStatus | None, smtp_code: int | None) -
     """Hard or soft: what the rule says, else the category's class, which a transient code always makes soft.
 
     A server that says "user unknown" with 450 leaves room for doubt (a directory that is down, verification that has not
-    ended, `soft_bounce`), and a false hard verdict costs a living reader: such a text counts, and does not condemn.
+    ended, `soft_bounce`), and a false hard verdict costs a living reader: such a text counts, and does not condemn. So
+    does X.4.7 (RFC 3463, delivery time expired): whoever waited for days was not told that there is no mailbox.
     """
     if rule.class_ is not None:
         return rule.class_
     class_ = CATEGORIES[rule.category].class_
-    transient = (status is not None and status.is_transient) or (smtp_code is not None and smtp_code < 500)
+    transient = (status is not None and _passes(status)) or (smtp_code is not None and smtp_code < 500)
     return BounceClass.SOFT if transient else class_
+
+
+def _passes(status: EnhancedStatus) -> bool:
+    """Whether a status says that the next message may fare better: a transient one, or one of time that ran out."""
+    return status.is_transient or (status.subject, status.detail) == (4, 7)
 
 
 def _because(rule: Rule, answer: Classification) -> str:
@@ -208,7 +238,7 @@ def _because(rule: Rule, answer: Classification) -> str:
         return f"the rule says {rule.class_.value}"
     if answer.class_ is BounceClass.HARD:
         return "the address itself cannot be delivered to, and no code says that this may pass"
-    transient = answer.status is not None and answer.status.is_transient
+    transient = answer.status is not None and _passes(answer.status)
     if info.class_ is BounceClass.HARD and not (transient or (answer.smtp_code or 500) < 500):
         return "the reply is cut off behind its first line, and the rest may blame somebody else"
     if info.class_ is BounceClass.HARD:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bounceproc.classify.categories import CATEGORIES, Category
 from bounceproc.classify.index import Index, build_index
 from bounceproc.classify.words import contains
+from bounceproc.event import BounceClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bounceproc.classify.categories import Category
     from bounceproc.classify.providers import Providers
-    from bounceproc.event import BounceClass
     from bounceproc.status import EnhancedStatus
+
+
+_OF_THE_MAILBOX: Final = frozenset((Category.INACTIVE_MAILBOX, Category.MAILBOX_FULL))
 
 
 class Facts(NamedTuple):
@@ -42,6 +45,9 @@ class Rule:
     provider: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     vague: bool = False
+    doubt: str = ""
+    """Asked only where another rule would condemn the address (`hard`), or blame it (`address`: or find its mailbox full or
+    shut); then its own answer counts instead."""
     file: str = ""
     note: str = ""
     written: tuple[str, ...] = ()
@@ -92,7 +98,20 @@ class RuleSet:
 
     def first_match(self, facts: Facts) -> Rule | None:
         """The rule that decides, found the plain way. `Classifier` gives the same answer sooner."""
-        return next((rule for rule in self.rules if rule.matches(facts, self.providers)), None)
+        fitting = [rule for rule in self.rules if rule.matches(facts, self.providers)]
+        first = next((rule for rule in fitting if not rule.doubt), None)
+        return next((rule for rule in fitting if first is not None and (rule is first or doubts(rule, first))), None)
+
+
+def condemns(rule: Rule) -> bool:
+    """Whether an address is dead by this rule, under a permanent code."""
+    return (rule.class_ or CATEGORIES[rule.category].class_) is BounceClass.HARD
+
+
+def doubts(rule: Rule, verdict: Rule) -> bool:
+    """Whether a rule that speaks of the same text takes the place of another."""
+    hard = condemns(verdict) or (verdict.vague and CATEGORIES[verdict.category].class_ is BounceClass.HARD)
+    return (rule.doubt != "" and hard) or (rule.doubt == "address" and verdict.category in _OF_THE_MAILBOX)
 
 
 def status_fits(want: str, status: EnhancedStatus | None) -> bool:

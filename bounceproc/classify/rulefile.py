@@ -20,7 +20,9 @@ empty. So no pattern can run away.
 
 The first rule that matches wins: the operator's files; the providers' (by name); phrases; other languages; enhanced status
 codes; then those of them marked vague, in the same order; then bare reply codes. Inside a file the order is the file's:
-what blames the sender or the load stands before what blames the address. Where a text quotes a reply, the words of the
+what blames the sender or the load stands before what blames the address. A rule with `doubt` waits: it is asked only
+where a rule behind it would condemn the address (`doubt = "hard"`), or blame it (`"address"`: or find its mailbox full or
+shut), and takes its place. Where a text quotes a reply, the words of the
 reply are asked first, and those before it only where the reply is vague.
 """
 
@@ -31,7 +33,7 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
-from bounceproc.classify.categories import Category
+from bounceproc.classify.categories import CATEGORIES, Category
 from bounceproc.classify.providers import Provider
 from bounceproc.classify.rule import Rule
 from bounceproc.classify.words import contains, folded, pattern_of, words_of
@@ -52,7 +54,7 @@ MAX_SPELLINGS: Final = 600
 """Wordings that one pattern may stand for: three lists of eight, and no file that fills the memory."""
 
 _KEYS: Final = frozenset(
-    ("id", "category", "status", "reply", "remote", "provider", "class", "pattern", "example", "note", "vague")
+    ("id", "category", "status", "reply", "remote", "provider", "class", "pattern", "example", "note", "vague", "doubt")
 )
 
 
@@ -104,6 +106,7 @@ def _read_rule(table: dict[str, Any], name: str, number: int, problems: list[str
         ),
         written=_texts(table, "pattern"),
         vague=table.get("vague", False),
+        doubt=table.get("doubt", ""),
         file=name,
         examples=_texts(table, "example"),
         note=table.get("note", ""),
@@ -129,6 +132,10 @@ def _rule_problems(table: dict[str, Any]) -> Iterator[str]:
         yield '`class` is "hard" or "soft"'
     if not isinstance(table.get("vague", False), bool) or not isinstance(table.get("note", ""), str):
         yield "`vague` is true or false, `note` is a text"
+    if table.get("doubt", "") not in ("", "hard", "address"):
+        yield '`doubt` is "hard" or "address"'
+    elif table.get("doubt") and table.get("class") != "soft" and _is_hard(table.get("category")):
+        yield 'a rule that doubts condemns nobody; add `class = "soft"`, or choose another category'
     yield from _condition_problems(table)
 
 
@@ -148,6 +155,10 @@ def _condition_problems(table: dict[str, Any]) -> Iterator[str]:
         yield "it has no condition; add `pattern`, `status`, `reply`, `remote` or `provider`"
     if not _texts(table, "example"):
         yield "it has no `example`; write one reply that it is for"
+
+
+def _is_hard(category: Any) -> bool:
+    return category in set(Category) and CATEGORIES[Category(category)].class_ is BounceClass.HARD
 
 
 def _is_texts(value: Any) -> bool:

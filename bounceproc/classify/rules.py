@@ -142,6 +142,8 @@ def hidden_patterns(rules: Sequence[Rule]) -> list[str]:
     earlier: dict[str, list[tuple[str, Rule]]] = {}
     problems = []
     for rule in rules:
+        if rule.doubt:
+            continue
         for pattern in rule.written:
             by = [_hiding(pattern_of(wording), earlier) for wording in spelled_out(pattern)]
             if by[0] is not None and all(by):

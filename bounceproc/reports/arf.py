@@ -48,7 +48,7 @@ MAX_RECIPIENTS: Final = 100
 def read(mail: Mail) -> Report | None:
     """A report with a feedback-report part, or one of the forms that lack it."""
     if not mail.root.is_multipart:
-        return None
+        return _jmrp(mail) if mail.root.type == "message/rfc822" else None
     content_type = mail.root.content_type.lower() if mail.root.report else b""
     if b"delivery-status" in content_type:
         return None
@@ -170,7 +170,7 @@ def _theirs(mail: Mail, named: list[Address]) -> Address | None:
 
 
 def _jmrp(mail: Mail) -> Report | None:
-    """Microsoft's Junk Mail Reporting Program attaches the mail and says nothing else."""
+    """Microsoft's Junk Mail Reporting Program attaches the mail, or is the mail inside its own header, and says nothing else."""
     if not _JMRP_SUBJECT.search(mail.subject):
         return None
     original = mail.original

@@ -54,6 +54,10 @@ _GENERIC: Final = re.compile(
     re.IGNORECASE,
 )
 """Diagnostics that say no more than that it failed: what the notice tells people is then the better text."""
+_CUT: Final = re.compile(r"([45]\d\d)-(?!.*\b\1 )")
+"""A reply of which more lines follow. sendmail's Diagnostic-Code has the first one alone, its transcript all of them."""
+_ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
+"""Who gives up on all recipients of a message when one is refused, and says of each what that one was told."""
 
 
 def read(mail: Mail) -> Report | None:
@@ -152,7 +156,7 @@ def report(mail: Mail, text: str, detector: str) -> Report:
     return Report(
         kind=Kind.DSN,
         detector=detector,
-        events=_each_once([reader.event(group) for group in groups]),
+        events=_not_told(mail, _each_once([reader.event(group) for group in groups])),
         message_id=mail.message_id,
         reporting_mta=reporting_mta,
         extensions={name: value for name, value in message.items() if name[:2] == "x-"},
@@ -170,6 +174,18 @@ def _each_once(events: list[Event | None]) -> tuple[Event, ...]:
         if event is not None and event.recipient is not None:
             unique.setdefault((event.recipient.normal, event.type), event)
     return tuple(unique.values())
+
+
+def _not_told(mail: Mail, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """Events that tell apart who was refused from those who went down with them."""
+    if len(events) < 2 or not mail.squeezed.startswith(_ONE_REPLY_FOR_ALL):
+        return events
+    return tuple(
+        event
+        if event.recipient is not None and event.recipient.text.lower() in event.diagnostic.lower()
+        else event._replace(diagnostic=fields.squeezed(f"one of {len(events)} recipients was told: {event.diagnostic}"))
+        for event in events
+    )
 
 
 class _Reader:
@@ -194,6 +210,8 @@ class _Reader:
         status = _status(group.get("status", ""))
         if len(diagnostic) < MAX_GENERIC and "@" not in diagnostic and _GENERIC.fullmatch(diagnostic):
             diagnostic = self._told(recipient, final, diagnostic)
+        elif _CUT.match(diagnostic):
+            diagnostic = self._whole(recipient, final, diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
             status = _preferred(EnhancedStatus.find(diagnostic), status)
         action = _action(group.get("action", ""))
@@ -226,6 +244,13 @@ class _Reader:
         is_final = action == "failed" and status is not None and status.class_ == 5
         warns = delay.says_so_in_subject(self.mail) if is_final else delay.is_warning(self.mail)
         return EventType.DELAY if warns else known
+
+    def _whole(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
+        """A reply with the lines that the fields leave out, where the notice quotes them."""
+        if self._reasons is None:
+            self._reasons = prose.Reasons(self.mail)
+        _, begin, rest = self._reasons.of(recipient, final).partition(diagnostic)
+        return fields.squeezed(begin + rest) or diagnostic
 
     def _told(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
         """The reason that the notice gives to people, where the fields have no better one."""

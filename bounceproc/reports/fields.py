@@ -34,6 +34,7 @@ _DECORATION: Final = "<:=\"'"
 """Signs that mail systems put directly before an address in a field of their reports."""
 _HEXCHAR: Final = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
+_FURTHER: Final = re.compile(r"[45]\d\d[ -]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _MONTHS: Final = {
@@ -75,8 +76,8 @@ Block = dict[str, str]
 def blocks(text: str) -> list[Block]:
     """The fields of a report, one dictionary for each group between blank lines.
 
-    Names lose the white space round them, folded values are joined with one space, lines that are no field are passed
-    over. A second Final-Recipient or Original-Recipient opens a new group: some systems forget the blank line.
+    Names lose the white space round them, folded values are joined with one space (nullmailer writes the further lines of
+    a reply without the space before them), lines that are no field are passed over. A second Final-Recipient or Original-Recipient opens a new group: some systems forget the blank line.
     """
     found: list[Block] = []
     block: Block = {}
@@ -88,7 +89,7 @@ def blocks(text: str) -> list[Block]:
             name = known
             block[name] = value.strip()
             continue
-        if line[:1] in " \t":
+        if line[:1] in " \t" or (name == "diagnostic-code" and _FURTHER.match(line)):
             if name and (more := line.strip()) and len(block[name]) < MAX_VALUE:
                 block[name] = f"{block[name]} {more}"
             elif not line.strip() and block:

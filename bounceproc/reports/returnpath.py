@@ -13,10 +13,20 @@ if TYPE_CHECKING:
 _BATV: Final = re.compile(r"(?:prvs|btv1)={1,2}[^=@]{1,40}={1,2}(?=[^=])", re.IGNORECASE)
 _SRS0: Final = re.compile(r"srs0[=+-][^=@]{1,40}[=+][^=+@]{1,10}[=+]([^=+@]{1,255})[=+](.{1,255})", re.IGNORECASE)
 _SRS1: Final = re.compile(r"srs1[=+-][^=@]{1,40}=[^=@]{1,255}=(?==|\+|-)", re.IGNORECASE)
-_TOKENS: Final = re.compile(r"(?:\d+-[0-9a-f]{4,8}-)", re.IGNORECASE)
 _PREFIX: Final = re.compile(
-    r"(?:[^+=]*\+|(?:[^=]*[-_.])?(?:bounces?|return(?:s|ed)?|errors?|verp|b)[-_.])", re.IGNORECASE
+    r"[^+=]*\+|(?:[^=]*[-_.])?(?:bounces?|return(?:s|ed)?|errors?|verp|unsub(?:scribe)?|leave|b)[-_.]", re.IGNORECASE
 )
+_TOKENS: Final = (
+    (
+        re.compile(r"bounces?\+", re.IGNORECASE),
+        re.compile(r"\d+-[0-9a-f]{4,8}-|[0-9a-f]{6,}\.[0-9a-f]{4,}-", re.IGNORECASE),
+    ),
+    (re.compile(r"(?:[^=]*[-_.])?return-", re.IGNORECASE), re.compile(r"\d+-")),
+)
+"""What stands between prefix and recipient by a known convention: SendGrid's and Mailgun's numbers of the account and the
+message, and the number of the message in ezmlm (`list-return-123-user=example.com`)."""
+_NUMBERED: Final = re.compile(r"[\w.]*\d[\w.]*-")
+"""What may be a number of somebody's own, or the first half of a name."""
 
 
 def unwrapped(path: str) -> str:
@@ -36,14 +46,30 @@ def unwrapped(path: str) -> str:
 
 
 def recipient(path: str) -> Address | None:
-    """The recipient written into a return path (`list-bounces+user=example.com@lists.example.org`), None if there is none."""
+    """The recipient written into a return path (`list-bounces+user=example.com@lists.example.org`), None if there is none.
+
+    None too where it is not sure where the recipient begins: `bounces-77-jo=example.com` may be for jo or for 77-jo.
+    """
     local, at, _ = unwrapped(path).rpartition("@")
     if not at or "=" not in local:
         return None
     user, _, domain = local.rpartition("=")
     if "." not in domain:
         return None
-    if prefix := _PREFIX.match(user):
-        user = user[prefix.end() :]
-    user = _TOKENS.sub("", user, count=1)
-    return parsed(f"{user}@{domain}") if user else None
+    found = _PREFIX.match(user)
+    prefix = found[0] if found else ""
+    user = user[len(prefix) :]
+    for of_prefix, token in _TOKENS:
+        if of_prefix.fullmatch(prefix) and (number := token.match(user)):
+            return parsed(f"{user[number.end() :]}@{domain}") if user[number.end() :] else None
+    return parsed(f"{user}@{domain}") if user and not _is_ambiguous(prefix, user) else None
+
+
+def _is_ambiguous(prefix: str, user: str) -> bool:
+    """Whether more than the prefix may stand before the recipient: the separator that ends it comes again, or a number does.
+
+    A plus behind the name of a list (Mailman) ends the prefix for certain.
+    """
+    if prefix.lower() in ("", "bounce+", "bounces+"):
+        return _NUMBERED.match(user) is not None
+    return not prefix.endswith("+") and prefix[-1] in user

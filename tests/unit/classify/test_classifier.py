@@ -110,7 +110,11 @@ def test_words_beat_codes(text: str, category: str) -> None:
         ("550 Refused due to recipient preferences", "recipient-refused", SOFT),
         ("550 5.7.1 Spam", "spam-content", SOFT),
         ("550 Mailbox unavailable or access denied", "bad-mailbox", SOFT),
-        ("550", "recipient-refused", SOFT),
+        ("550", "policy", SOFT),
+        ("550 Zebras are not fed here", "policy", SOFT),
+        ("550 Zebras are not fed by <user@example.com>", "recipient-refused", SOFT),
+        ("553 This mailbox feeds no zebras", "recipient-refused", SOFT),
+        ("550 Zebra: does not exist", "bad-mailbox", SOFT),
         ("556", "bad-domain", HARD),
         ("5.1.4", "bad-mailbox", SOFT),
     ],
@@ -281,8 +285,9 @@ def test_inventing_codes_fills_no_memory() -> None:
 @pytest.mark.parametrize(
     ("text", "status", "category"),
     [
-        ("550 Zebras are not fed here", "5.1.1", "recipient-refused"),
-        ("553 Zebras are not fed here", "5.1.3", "recipient-refused"),
+        ("550 Zebras are not fed here", "5.1.1", "policy"),
+        ("553 Zebras are not fed here", "5.1.3", "policy"),
+        ("553 Zebras are not fed by this user", "5.1.3", "recipient-refused"),
         ("550 5.1.1 Zebras are not fed here", "5.1.1", "bad-mailbox"),
         ("Zebras are not fed here", "5.1.1", "bad-mailbox"),
         ("550 user unknown", "5.1.1", "bad-mailbox"),
@@ -405,3 +410,60 @@ def test_explaining_never_disagrees_with_classifying(text: str, code: int | None
 )
 def test_what_is_missing_at_the_sender_or_the_server_condemns_no_reader(text: str) -> None:
     assert default_classifier().classify(text).class_ is BounceClass.SOFT
+
+
+@pytest.mark.parametrize(
+    "words", ["user unknown", "no such user", "mailbox not found", "address does not exist", "invalid mailbox"]
+)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "550 Sender check: {}",
+        "550 From header address <news@example.org>: {}",
+        "550 Reply-To <news@example.org>: {}",
+        "550 Verification of <news@example.org> failed: {}",
+        "550 5.1.1 {} (in reply to MAIL FROM command)",
+        "550 5.1.1 {} (in reply to EHLO command)",
+        "550 Login failed: {}",
+        "550 EHLO argument: {}",
+        "550 Temporary failure, try again later: {}",
+        "550 Could not determine whether {}",
+        "550 {} or not accepting mail",
+        "550 5.7.1 Cc recipient <other@example.net>: {}",
+        "550 Bounce of a message that we did not send: {}",
+        "550 Too many {} errors from your host",
+        "550 Absender: {}",
+        "550 Mittente: {}",
+        "550 发件人: {}",
+        "550 差出人: {}",
+    ],
+)
+def test_who_names_somebody_else_too_condemns_no_reader(frame: str, words: str) -> None:
+    assert classify(frame.format(words)).class_ is SOFT
+
+
+def test_a_doubt_is_no_answer_where_nothing_condemns() -> None:
+    assert classify("552 5.2.2 Mailbox full; the sender was told").category is Category.MAILBOX_FULL
+    assert classify("550 5.1.1 Sender: user unknown").rule == "doubt-sender"
+    assert classify("550 5.1.1 User unknown").class_ is HARD
+
+
+def test_time_that_ran_out_condemns_no_reader() -> None:
+    assert classify("5.4.7 Delivery time expired, last reply: user unknown").class_ is SOFT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 Delivery to recipient failed: no such user",
+        "550 Invalid To address",
+        "550 5.1.1 User unknown, see the following URL: https://example.com/help",
+        "550 5.1.1 <user@example.com>: Recipient address rejected: User unknown in virtual mailbox table (in reply to RCPT TO command)",
+        "550-5.1.1 The email account that you tried to reach does not exist. Please try double-checking the recipient's email address",
+        "550 5.1.1 Your message could not be delivered: mailbox does not exist, check the spelling or your contacts",
+        "550 5.1.2 Host unknown (Name server: nodomain.example: host not found)",
+        "554 delivery error: dd This user doesn't have a yahoo.com account (user@example.com)",
+    ],
+)
+def test_who_speaks_of_the_recipient_alone_is_not_doubted(text: str) -> None:
+    assert classify(text).class_ is HARD

@@ -125,6 +125,8 @@ def test_an_operators_rules_leave_the_others_alone(tmp_path: Path) -> None:
         (("pattern =", 'reply = "600"\npattern ='), "bad reply code '600'; write"),
         (("pattern =", 'class = "medium"\npattern ='), '`class` is "hard" or "soft"'),
         (("pattern =", 'vague = "yes"\npattern ='), "`vague` is true or false"),
+        (("pattern =", 'doubt = "yes"\npattern ='), '`doubt` is "hard" or "address"'),
+        (('"policy"', '"bad-mailbox"\ndoubt = "hard"'), "a rule that doubts condemns nobody"),
         (("pattern =", "patern ="), "unknown key 'patern'"),
         (("pattern =", 'regex = "x"\npattern ='), "unknown key 'regex'"),
         (('example = "550 Zebra says no"', ""), "it has no `example`; write one reply"),
@@ -194,7 +196,7 @@ def test_vague_rules_come_after_all_others_but_reply_codes(built_in: RuleSet) ->
     kinds = [2 if rule.file == "reply-code.toml" else int(rule.vague) for rule in built_in.rules]
 
     assert kinds == sorted(kinds)
-    assert next(rule.file for rule in built_in.rules if not rule.vague).startswith("providers/")
+    assert next(rule.file for rule in built_in.rules if not (rule.vague or rule.doubt)).startswith("providers/")
 
 
 def test_a_remote_condition_asks_for_the_host() -> None:

@@ -18,6 +18,11 @@ from bounceproc.reports import returnpath
         ("bounces+61689-10be-user=example.org@out.example.com", "user@example.org"),
         ("user=example.org@bounces.example.com", "user@example.org"),
         ("prvs=123abc=bounces+user=example.org@example.com", "user@example.org"),
+        ("bounce+7a2f3c.d9a7e4-user=example.org@mg.example.com", "user@example.org"),
+        ("list-return-123-user=example.org@lists.example.com", "user@example.org"),
+        ("list-bounces+first2-last=example.org@lists.example.com", "first2-last@example.org"),
+        ("list-unsubscribe-user=example.org@lists.example.com", "user@example.org"),
+        ("bounces-first_last=example.org@example.com", "first_last@example.org"),
         ("SRS0=HHH=TT=example.com=bounces+user=example.org@forward.example.net", "user@example.org"),
     ],
 )
@@ -31,6 +36,21 @@ def test_verp_is_decoded(path: str, recipient: str) -> None:
     "path", ["", "<>", "news@example.com", "a=b@example.com", "=example.org@example.com", "bounce-7@example.com"]
 )
 def test_a_return_path_without_a_recipient_names_nobody(path: str) -> None:
+    assert returnpath.recipient(path) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "bounces-77-user=example.org@example.com",
+        "bounces-news-user=example.org@example.com",
+        "bounce-mc.us1_77.88-user=example.org@example.com",
+        "bounces.77.user=example.org@example.com",
+        "bounces+77-user=example.org@example.com",
+        "77-user=example.org@bounces.example.com",
+    ],
+)
+def test_where_the_recipient_may_begin_at_two_places_nobody_is_named(path: str) -> None:
     assert returnpath.recipient(path) is None
 
 
