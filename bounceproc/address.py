@@ -41,6 +41,10 @@ class Address:
     text: str = field(compare=False)
     """The address as it was written, without brackets and white space round it."""
 
+    def __reduce__(self) -> tuple[type[Address], tuple[str, str]]:
+        """How another process gets it: compiled, a frozen class takes no other way."""
+        return Address, (self.normal, self.text)
+
     @classmethod
     def parse(cls, text: str) -> Address:
         """Read an addr-spec of RFC 5322 or RFC 6531, with or without `<>`.

@@ -23,7 +23,7 @@ from bounceproc.policies import policy_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from threading import Event
-    from typing import TypeAlias
+    from typing import BinaryIO, TypeAlias
 
     from bounceproc.classify.categories import CategoryInfo
     from bounceproc.classify.classifier import Classifier
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from bounceproc.finding import Finding
     from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import MessageBatch, RawMessage, Recorder, Suppression, WatchedSource
+    from bounceproc.ports import MessageBatch, RawMessage, Reader, Recorder, Suppression, WatchedSource
+    from bounceproc.service.beside import Beside
     from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
@@ -517,8 +518,9 @@ def run_mailboxes(
     from bounceproc.service.once import Once, merged
 
     chosen = _chosen(config, names)
-    with open_store(config, dry_run=dry_run) as store:
-        once = Once(_pipeline(config, store), store.ledger, dry_run=dry_run, on_batch=on_batch or _ignore, stop=stop)
+    with open_store(config, dry_run=dry_run) as store, _beside(config) as reader:
+        pipeline = _pipeline(config, store, reader=reader)
+        once = Once(pipeline, store.ledger, dry_run=dry_run, on_batch=on_batch or _ignore, stop=stop)
         opened = {
             (section.name, folder): partial(_opened, config, section, folder, store, dry_run=dry_run)
             for section in chosen
@@ -586,7 +588,7 @@ def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
     mailboxes = [_mailbox(section, folder) for section in chosen for folder in section.all_folders]
     with ExitStack() as held:
         store = held.enter_context(open_store(config))
-        pipeline = _pipeline(config, store)
+        pipeline = _pipeline(config, store, reader=held.enter_context(_beside(config)))
         policy = policy_of(config)
         idle = Idle(lambda stop: store.due.work(policy, stop=stop).to_dict())
         jobs = tuple(_job(config, mailbox, store, pipeline, idle.work) for mailbox in mailboxes)
@@ -753,7 +755,25 @@ def _tokens(section: MailboxSection) -> Tokens | None:
     )
 
 
-def _pipeline(config: Config, store: Store, ledger: Recorder | None = None) -> Pipeline:
+def _beside(config: Config) -> Beside:
+    """A process that reads messages while this one fetches and records: started where there is much to read."""
+    from bounceproc.service.beside import Beside
+
+    keep = "-" if config.privacy.hash_only else "keep"
+    files = map(str, config.classify.rule_files)
+    command = [sys.executable, "-m", "bounceproc.cli.beside", keep, *files]
+    return Beside(command, classifier_with(config.classify.rule_files))
+
+
+def read_beside(questions: BinaryIO, answers: BinaryIO, rule_files: Sequence[Path], *, keep: bool) -> None:
+    """What that process does. `keep` has the copies made that the ledger keeps."""
+    from bounceproc.service.beside import serve
+    from bounceproc.store.copies import pack
+
+    serve(questions, answers, classifier_with(rule_files), pack if keep else lambda messages: [None] * len(messages))
+
+
+def _pipeline(config: Config, store: Store, ledger: Recorder | None = None, reader: Reader | None = None) -> Pipeline:
     from bounceproc.pipeline import Pipeline
 
     return Pipeline(
@@ -761,6 +781,7 @@ def _pipeline(config: Config, store: Store, ledger: Recorder | None = None) -> P
         classifier=classifier_with(config.classify.rule_files),
         policy=policy_of(config),
         clock=lambda: datetime.now(UTC),
+        reader=reader,
     )
 
 

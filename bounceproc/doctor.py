@@ -134,10 +134,6 @@ class Rehearsal:
             self.new_events = watched.new_events
             raise _RollBackError
 
-    def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
-        """Copies as the real ledger keeps them."""
-        return self._ledger.pack(messages)
-
 
 class _RollBackError(Exception):
     """Ends the transaction."""

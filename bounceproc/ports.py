@@ -91,6 +91,28 @@ class Attempt:
     """Of the last time."""
 
 
+class Meaning(NamedTuple):
+    """What one message says, as another process tells it, and what the ledger wants of it besides."""
+
+    kind: Kind
+    events: tuple[Event, ...]
+    detector: str | None
+    message_id: str | None
+    reporting_mta: str | None
+    error: str | None
+    digest: bytes
+    """The raw digest."""
+    copy: bytes | None = None
+    """The message as the ledger keeps it; None where it has still to be made, or none is kept."""
+
+
+class Reader(Protocol):
+    """Whoever reads messages beside this process."""
+
+    def begin(self, messages: Sequence[RawMessage]) -> Callable[[], Sequence[Meaning]]:
+        """Begin to read these messages; what it gives waits for what they say."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
     """Some messages of a source, and how far they reach."""
@@ -106,10 +128,8 @@ class MessageBatch:
     """Read nothing ahead before this batch is recorded: it, or the next one, is suspected of ending runs."""
     suspected: bool = False
     """Its messages had attempts, which are forgotten with its record."""
-    copies: tuple[bytes | None, ...] = ()
-    """The messages as the ledger keeps them, where that was made ready in time."""
-    digests: tuple[bytes, ...] = ()
-    """Their raw digests, likewise."""
+    meanings: Callable[[], Sequence[Meaning]] | None = None
+    """Gives what the messages say, once that is known, where somebody else is at it."""
 
 
 class Source(Protocol):
@@ -207,7 +227,7 @@ class Reading:
     raw: bytes
     error: str | None = None
     copy: bytes | None = None
-    """What the ledger's `pack` made of `raw`; None where it has still to be done."""
+    """`raw` as it is kept; None where that has still to be made."""
 
 
 class IncidentState(StrEnum):
@@ -310,9 +330,6 @@ class LedgerBatch(Protocol):
 
 class Recorder(Protocol):
     """What takes the flow's batches."""
-
-    def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
-        """The copies of messages that are to be kept, made before they are recorded, on whichever thread has time."""
 
     def batch(self, source: str) -> AbstractContextManager[LedgerBatch]:
         """One transaction: committed when the block ends, rolled back when it raises."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bounceproc.policy.history import History
     from bounceproc.policy.incident import IncidentPolicy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Flight, RawMessage, Reading
+    from bounceproc.ports import Flight, Reading
     from bounceproc.store.addresses import Touched
     from bounceproc.store.engine import Database
     from bounceproc.store.keys import Keys
@@ -47,10 +47,6 @@ class Ledger:
         self._privacy = privacy
         self._now = now
         self._surges = surges
-
-    def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
-        """The copies of messages that are to be kept, made before they are recorded, on whichever thread has time."""
-        return tuple(pack(raw.data for raw in messages)) if self._privacy.copies else (None,) * len(messages)
 
     @contextmanager
     def batch(self, source: str) -> Iterator[Batch]:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from bounceproc.classify.classifier import default_classifier
-from bounceproc.pipeline import Pipeline, read
+from bounceproc.pipeline import Pipeline, meant, read
 from bounceproc.policy.settings import Policy
 from bounceproc.ports import MessageBatch, RawMessage
 from bounceproc.store.store import Store
@@ -148,7 +148,7 @@ def store(given: argparse.Namespace) -> None:
     classifier = default_classifier()
     now = datetime.now(UTC)
     messages = [RawMessage(f"m{number}", data, now) for number, data in enumerate(copies(5000, given.corpus))]
-    readings = [read(message, classifier, now) for message in messages]
+    readings = [read(message, meant(message, classifier), now) for message in messages]
     batches = [readings[number : number + BATCH] for number in range(0, len(readings), BATCH)]
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/store.db"

@@ -167,9 +167,6 @@ class FakeLedger:
     def attempts(self, source: str, within: str) -> dict[str, Attempt]:
         return dict(self.tried)
 
-    def pack(self, messages: Sequence[RawMessage]) -> tuple[bytes | None, ...]:
-        return tuple(b"packed " + message.data for message in messages)
-
 
 def batch_of(*messages: bytes, start: int = 1, checkpoint: bool = False) -> MessageBatch:
     """A batch of these messages, with references m1, m2, ..."""

@@ -12,9 +12,9 @@ from bounceproc import pipeline
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import BadDataError, UnavailableError
 from bounceproc.event import BounceClass, EventType, Kind
-from bounceproc.pipeline import Pipeline, describe, interpret, raw_digest, read
+from bounceproc.pipeline import Pipeline, describe, interpret, meant, raw_digest, read
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import Outcome, RawMessage
+from bounceproc.ports import Outcome, RawMessage, Reading
 from tests.unit.fakes import FakeLedger, batch_of
 from tests.unit.mails import NO_RECIPIENT, ORDINARY, complaint, dsn
 
@@ -75,23 +75,28 @@ def test_line_ends_do_not_change_the_digest() -> None:
     assert raw_digest(b"a\nb\n") != raw_digest(b"a\nc\n")
 
 
+def taken(raw: RawMessage) -> Reading:
+    """A message as the ledger gets it."""
+    return read(raw, meant(raw, default_classifier()), NOW)
+
+
 def test_an_event_is_never_later_than_its_receipt() -> None:
     received = datetime(2026, 11, 20, tzinfo=UTC)
-    reading = read(RawMessage("m1", dsn(), received), default_classifier(), NOW)
+    reading = taken(RawMessage("m1", dsn(), received))
 
     assert reading.received_at == received
     assert [event.occurred_at for event in reading.events] == [received]
 
 
 def test_a_message_of_no_known_receipt_is_received_now() -> None:
-    reading = read(RawMessage("m1", dsn(), None), default_classifier(), NOW)
+    reading = taken(RawMessage("m1", dsn(), None))
 
     assert reading.received_at == NOW
     assert reading.events[0].occurred_at == NOW - timedelta(days=1, hours=4)
 
 
 def test_content_that_could_not_be_had_is_parked_with_its_reason() -> None:
-    reading = read(RawMessage("m1", b"", None, error="larger than 50 MB"), default_classifier(), NOW)
+    reading = taken(RawMessage("m1", b"", None, error="larger than 50 MB"))
 
     assert reading.outcome is Outcome.MALFORMED
     assert reading.error == "larger than 50 MB"

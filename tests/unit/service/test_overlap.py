@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import FullError, TemporaryError, UnavailableError
+from bounceproc.pipeline import WORTH_A_READER, meant
 from bounceproc.ports import Attempt, Flight, MessageBatch, Outcome, Settlement
 from bounceproc.service.run import Summary, run_once
 from tests.unit.fakes import FakeFolder, FakeLedger, batch_of
 from tests.unit.mails import dsn
 from tests.unit.service.test_run import pipeline_on
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bounceproc.ports import Meaning, RawMessage, Reader
+
 
 def mail(count: int) -> list[MessageBatch]:
     return [batch_of(dsn(f"u{n}@example.com"), start=n, checkpoint=True) for n in range(1, count + 1)]
 
 
-def run(source: FakeFolder, ledger: FakeLedger, **options: Any) -> Summary:
+def run(source: FakeFolder, ledger: FakeLedger, reader: Reader | None = None, **options: Any) -> Summary:
     summary = Summary(source.name)
-    run_once(source, ledger, pipeline_on(ledger), summary, **options)
+    run_once(source, ledger, pipeline_on(ledger, reader=reader), summary, **options)
     return summary
 
 
@@ -146,15 +154,33 @@ def test_whoever_wants_to_be_gone_at_once_breaks_the_conversation_off() -> None:
     assert "interrupt" in log
 
 
-def test_the_copies_to_keep_are_made_beside_the_reading() -> None:
-    log: list[str] = []
+class FakeReader:
+    """Reads beside, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def begin(self, messages: Sequence[RawMessage]) -> Callable[[], Sequence[Meaning]]:
+        self.asked += [message.ref for message in messages]
+        return lambda: [meant(message, default_classifier(), b"packed " + message.data) for message in messages]
+
+
+@pytest.mark.parametrize(("total", "is_beside"), [(None, False), (3, False), (WORTH_A_READER, True)])
+def test_where_there_is_much_to_read_it_is_read_beside(total: int | None, is_beside: bool) -> None:
+    reader, log = FakeReader(), list[str]()
     kept: list[bytes | None] = []
+    batches = [replace(batch, total=total) for batch in mail(2)]
+    ledger = FakeLedger(log)
     run(
-        FakeFolder(mail(2), log),
-        FakeLedger(log),
+        FakeFolder(batches, log),
+        ledger,
+        reader=reader,
         on_batch=lambda result, *_: kept.extend(r.copy for r in result.readings),
     )
-    assert kept == [b"packed " + batch.messages[0].data for batch in mail(2)]
+    refs = [message.ref for batch in batches for message in batch.messages]
+    assert reader.asked == (refs if is_beside else [])
+    assert kept == [b"packed " + batch.messages[0].data if is_beside else None for batch in batches]
+    assert ledger.counts["event:bounce"] == 2
 
 
 def test_counters_are_raised_with_each_batch() -> None:

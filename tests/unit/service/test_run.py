@@ -11,7 +11,7 @@ from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import UnavailableError
 from bounceproc.pipeline import Pipeline
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import Outcome, Settlement
+from bounceproc.ports import Outcome, Reader, Settlement
 from bounceproc.service.run import Summary, run_once
 from tests.unit.fakes import FakeLedger, FakeSource, batch_of
 from tests.unit.mails import NO_RECIPIENT, ORDINARY, complaint, dsn
@@ -25,8 +25,10 @@ def run(source: FakeSource, ledger: FakeLedger, **options: Any) -> Summary:
     return summary
 
 
-def pipeline_on(ledger: FakeLedger, policy: Policy | None = None) -> Pipeline:
-    return Pipeline(ledger=ledger, classifier=default_classifier(), policy=policy or Policy(), clock=lambda: NOW)
+def pipeline_on(ledger: FakeLedger, policy: Policy | None = None, reader: Reader | None = None) -> Pipeline:
+    return Pipeline(
+        ledger=ledger, classifier=default_classifier(), policy=policy or Policy(), clock=lambda: NOW, reader=reader
+    )
 
 
 def test_a_batch_is_recorded_then_committed_then_settled() -> None:

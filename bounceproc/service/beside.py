@@ -1,0 +1,110 @@
+"""Another process that reads messages while this one fetches and records: two processors do more than one.
+
+Only one thread at a time runs Python, so that a thread would not help. The two talk through pipes, in pickles: what the other
+one sends is our own program's, and it ends when the pipe does, however this one ended.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from select import select
+from typing import TYPE_CHECKING, Final, Self
+
+from bounceproc.pipeline import meant
+from bounceproc.ports import RawMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import BinaryIO
+
+    from bounceproc.classify.classifier import Classifier
+    from bounceproc.ports import Meaning
+
+PATIENCE: Final = 60.0
+"""Seconds after which the other process ends where nobody wants anything; the next one that does starts another."""
+PROTOCOL: Final = 5
+
+
+class Beside:
+    """The other process, started when there is something to read. Many threads may ask; it reads in the order asked."""
+
+    def __init__(self, command: Sequence[str], classifier: Classifier) -> None:
+        self._command = list(command)
+        self._classifier = classifier
+        self._hands = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def begin(self, messages: Sequence[RawMessage]) -> Callable[[], Sequence[Meaning]]:
+        """Begin to read these messages; what it gives waits for what they say."""
+        return self._hands.submit(self._read, messages).result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the other process, where there is one."""
+        self._hands.shutdown(cancel_futures=True)
+        self._end()
+
+    def _read(self, messages: Sequence[RawMessage]) -> Sequence[Meaning]:
+        for _ in range(2):  # it may just have ended, for want of work
+            try:
+                return self._ask(messages)
+            except (OSError, EOFError, pickle.UnpicklingError):
+                self._end()
+        # What ends the other process twice is read here, where a message that ends this one, too, is counted and parked.
+        return [meant(raw, self._classifier) for raw in messages]
+
+    def _ask(self, messages: Sequence[RawMessage]) -> Sequence[Meaning]:
+        process = self._process
+        if process is None:
+            pipe = subprocess.PIPE
+            process = self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)  # noqa: S603 - our own
+        assert process.stdin is not None, "it is a pipe"
+        assert process.stdout is not None, "it is a pipe"
+        pickle.dump([(raw.ref, raw.data, raw.error) for raw in messages], process.stdin, PROTOCOL)
+        process.stdin.flush()
+        found: list[Meaning] = pickle.load(process.stdout)  # noqa: S301 - written by our own program
+        return found
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        try:
+            process.wait(1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def serve(
+    questions: BinaryIO,
+    answers: BinaryIO,
+    classifier: Classifier,
+    pack: Callable[[list[bytes]], Iterable[bytes | None]],
+) -> None:
+    """What the other process does until nobody wants anything any more: messages in, what they say out, in order.
+
+    A signal that is meant for all processes of the program is the other one's to answer.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    while select([questions], [], [], PATIENCE)[0]:
+        try:
+            asked = pickle.load(questions)  # noqa: S301 - written by our own program
+        except EOFError:
+            return
+        messages = [RawMessage(ref, data, None, error) for ref, data, error in asked]
+        copies = pack([message.data for message in messages])
+        found = [meant(message, classifier, copy) for message, copy in zip(messages, copies, strict=True)]
+        pickle.dump(found, answers, PROTOCOL)
+        answers.flush()

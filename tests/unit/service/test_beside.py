@@ -1,0 +1,76 @@
+"""The process beside this one says what this one would, and its death costs nothing but time."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bounceproc.classify.classifier import default_classifier
+from bounceproc.pipeline import meant
+from bounceproc.ports import RawMessage
+from bounceproc.service.beside import Beside
+from bounceproc.store.copies import unpack
+from tests.benchmarks.classify import CORPUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-m", "bounceproc.cli.beside"]
+
+
+def messages() -> list[RawMessage]:
+    """The corpus, and a message that could not be had."""
+    found = [RawMessage(path.name, path.read_bytes(), None) for path in sorted(CORPUS.rglob("*.eml"))]
+    assert len(found) > 100
+    return [*found, RawMessage("lost", b"", None, "larger than 50 MB")]
+
+
+@pytest.fixture(params=["keep", "-"])
+def beside(request: pytest.FixtureRequest) -> Iterator[Beside]:
+    with Beside([*COMMAND, request.param], default_classifier()) as made:
+        yield made
+
+
+def test_it_says_what_this_process_would(beside: Beside) -> None:
+    asked = messages()
+    for _ in range(2):
+        found = beside.begin(asked)()
+        assert [one._replace(copy=None) for one in found] == [meant(raw, default_classifier()) for raw in asked]
+        if beside._command[-1] == "keep":
+            assert [unpack(one.copy or b"") for one in found] == [raw.data for raw in asked]
+        else:
+            assert {one.copy for one in found} == {None}
+
+
+def test_batches_are_answered_in_the_order_asked(beside: Beside) -> None:
+    asked = messages()
+    waiting = [beside.begin(asked[number : number + 10]) for number in range(0, 100, 10)]
+    digests = [one.digest for answer in waiting for one in answer()]
+    assert digests == [meant(raw, default_classifier()).digest for raw in asked[:100]]
+
+
+def test_one_that_died_is_started_again(beside: Beside) -> None:
+    asked = messages()[:20]
+    beside.begin(asked)()
+    assert beside._process is not None
+    beside._process.kill()
+    beside._process.wait()
+    assert len(beside.begin(asked)()) == len(asked)
+
+
+def test_where_none_can_live_this_process_reads(tmp_path: object) -> None:
+    asked = messages()[:20]
+    with Beside([sys.executable, "-c", "import sys; sys.stdin.buffer.read(10)"], default_classifier()) as made:
+        assert made.begin(asked)() == [meant(raw, default_classifier()) for raw in asked]
+    with Beside(["/nonexistent/python"], default_classifier()) as made:
+        assert made.begin(asked)() == [meant(raw, default_classifier()) for raw in asked]
+
+
+def test_it_ends_with_the_pipe(beside: Beside) -> None:
+    beside.begin(messages()[:5])()
+    process = beside._process
+    assert process is not None
+    beside.__exit__()
+    assert process.returncode == 0
