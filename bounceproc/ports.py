@@ -417,3 +417,57 @@ class SuppressionWriter(Protocol):
 
     def lift(self, subject: Address, *, scope: str | None, note: str | None, actor: str, now: datetime) -> int:
         """Lift every entry of an address (of one scope, or of all when None); returns how many were lifted."""
+
+
+# ---- answering many questions ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One entry as it stands in the list, ended or not, and where it ranks among others."""
+
+    rank: tuple[bool, bool, int, bool, float, bool, float]
+    """Sorts the strongest first."""
+    suppression: Suppression
+
+
+class Keyed(Protocol):
+    """Makes keys of addresses; without its secret nobody can."""
+
+    @property
+    def id(self) -> str:
+        """Tells secrets apart, and gives nothing away."""
+
+    def of(self, address: Address) -> bytes:
+        """The key of an address or of a whole domain."""
+
+    def of_sha256(self, sha256: bytes) -> bytes:
+        """The key of the address whose normal form has this SHA-256."""
+
+
+class ListReader(Protocol):
+    """What a server that holds the list's keys in memory asks of the list. Safe to call from any thread."""
+
+    def prefixes(self) -> Iterator[bytes]:
+        """The first 8 octets of every key of the list, ascending, many of them joined in each piece."""
+
+    def standing(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Standing, ...]]:
+        """The entries with these keys, whether they still hold or not."""
+
+    def touched(self, since: int) -> tuple[int, frozenset[bytes]]:
+        """The keys that changes behind a version are about, some thousand at most, and the version up to which that is all.
+
+        Raises:
+            BounceprocError: the list cannot be asked.
+
+        """
+
+    def version(self) -> int:
+        """The newest version of the feed."""
+
+
+class SentLedger(Protocol):
+    """Whoever remembers what was sent."""
+
+    def sent(self, messages: Sequence[Mapping[str, str | None]]) -> int:
+        """Remember messages: `message_id`, `recipient`, `stream`, `reference`; returns how many were new."""

@@ -9,6 +9,7 @@ from bounceproc.store.engine import Database
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
+from bounceproc.store.lookups import Lookups
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
 from bounceproc.store.suppressions import Suppressions
@@ -25,13 +26,17 @@ def utc_now() -> datetime:
 
 
 class Store:
-    """What an open database offers: `ledger` to the flow, `suppressions` to whoever asks or changes the list."""
+    """What an open database offers.
+
+    `ledger` to the flow, `suppressions` to whoever asks or changes the list, `lookups` to a server that answers from memory.
+    """
 
     def __init__(self, database: Database, keys: Keys, privacy: Privacy, now: Callable[[], datetime]) -> None:
         self._database = database
         self.keys = keys
         self.ledger = Ledger(database, keys, privacy=privacy, now=now)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
+        self.lookups = Lookups(database)
 
     @classmethod
     def open(
