@@ -465,9 +465,34 @@ class ListReader(Protocol):
     def version(self) -> int:
         """The newest version of the feed."""
 
+    def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
+        """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""
+
 
 class SentLedger(Protocol):
     """Whoever remembers what was sent."""
 
     def sent(self, messages: Sequence[Mapping[str, str | None]]) -> int:
         """Remember messages: `message_id`, `recipient`, `stream`, `reference`; returns how many were new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a program asks to be done to one subject of the list."""
+
+    subject: Address
+    scope: str
+    reason: str
+    """Any words; those of the vocabulary become the entry's reason, others its note."""
+    actor: str
+    until: datetime | None = None
+
+
+class ListWriter(Protocol):
+    """Whoever changes the list for a program."""
+
+    def put(self, wanted: Wanted) -> bool:
+        """Add or change an entry; False when it stood there already just so."""
+
+    def lift(self, wanted: Wanted, *, every_scope: bool) -> int:
+        """Lift the entry of this scope, or of all; returns how many were lifted."""

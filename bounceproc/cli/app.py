@@ -35,12 +35,13 @@ def add_commands() -> None:
         lmtp,
         poll,
         rules,
+        serve,
         service,
         status,
         suppress,
     )
 
-    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, doctor):
+    for module in (demo, poll, ingest, lmtp, classify, explain, check, status, export, serve, doctor):
         module.add_to(app)
     for module in (suppress, rules, db, config, service):
         app.add_typer(module.app)

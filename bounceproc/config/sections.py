@@ -521,6 +521,10 @@ class Serve(Section):
     """Seconds without a word from the database after which `on_error` answers."""
     snapshot_file: File | None = None
     """Where the index is kept between starts; without it each start reads the whole list."""
+    streams: dict[Text, Name] = {}
+    """For the policy service: a SASL user, a sender's address or its @domain, and the stream that its mail belongs to."""
+    rate_limit: Annotated[int, Field(ge=0)] = 0
+    """HTTP requests of one caller in one second; 0 for no limit."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that answer side by side."""
     tokens: SecretStr | None = None

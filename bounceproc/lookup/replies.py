@@ -18,7 +18,7 @@ def refusal(entry: Suppression) -> str:
     """
     day = f"{entry.since:%Y-%m-%d}"
     ref = f", ref={_plain(entry.ref)}" if entry.ref else ""
-    if entry.reason == "bounce" and entry.class_ == "hard":
+    if entry.reason == "bounce" and entry.class_ in {"hard", None}:  # a list that was imported names no class
         return f"REJECT 5.1.1 Recipient suppressed: {_plain(entry.category or 'bounce')}, since {day}{ref}"[:LIMIT]
     return f"REJECT 5.7.1 Recipient suppressed, since {day}{ref}"[:LIMIT]
 

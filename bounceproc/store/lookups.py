@@ -15,7 +15,9 @@ from bounceproc.store.tables import suppression, suppression_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
+    from bounceproc.ports import Suppression
     from bounceproc.store.engine import Database
 
 ROWS: Final = 100_000
@@ -106,6 +108,14 @@ class Lookups:
         """The newest version of the feed."""
         with self._database.reading() as connection:
             return feed.newest(connection)
+
+    def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
+        """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""
+        lasting = sa.or_(suppression.c.until.is_(None), suppression.c.until > now)
+        statement = sa.select(suppression).where(suppression.c.id > after, lasting).order_by(suppression.c.id)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.limit(limit)).mappings().all()
+        return [Entry.of(row).public() for row in rows], rows[-1]["id"] if len(rows) == limit else None
 
 
 def _cut(data: bytes, begun: bool) -> tuple[bytes, bool, bytes]:

@@ -44,10 +44,7 @@ class Gate:
             ProblemError: nobody who may.
 
         """
-        if not self.tokens:
-            caller = ANYBODY
-        else:
-            caller = self._holder(scope)
+        caller = self._holder(scope) if self.tokens else ANYBODY
         if self.rate:
             self._count(caller.name if self.tokens else str((scope.get("client") or ("",))[0]))
         return caller

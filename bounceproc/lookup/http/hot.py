@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from json.encoder import encode_basestring_ascii as quoted  # type: ignore[attr-defined]
+from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -117,7 +117,9 @@ def one_of(scope: Scope, name: str) -> str | None:
     if not scope["query_string"]:
         return None
     try:
-        values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20).get(name)
+        values: list[str] | None = parse_qs(
+            scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20
+        ).get(name)
     except ValueError as error:
         raise ProblemError(400, "the query has too many parameters") from error
     if values is None:
