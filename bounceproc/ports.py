@@ -579,3 +579,84 @@ class Replays(Protocol):
         now: datetime,
     ) -> int:
         """Write newer judgements over events, by id, and bring policy's entries in line; returns how many entries changed."""
+
+
+# ---- answering many questions ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One entry as it stands in the list, ended or not, and where it ranks among others."""
+
+    rank: tuple[int, bool, float, bool, float]
+    """Sorts the strongest first."""
+    suppression: Suppression
+    ends: datetime | None
+    """When it is over; None where no mere passing of time ends it."""
+
+
+class Keyed(Protocol):
+    """Makes keys of addresses; without its secret nobody can."""
+
+    @property
+    def id(self) -> str:
+        """Tells secrets apart, and gives nothing away."""
+
+    def of(self, address: Address) -> bytes:
+        """The key of an address or of a whole domain."""
+
+    def of_sha256(self, sha256: bytes) -> bytes:
+        """The key of the address whose normal form has this SHA-256."""
+
+
+class ListReader(Protocol):
+    """What a server that holds the list's keys in memory asks of the list. Safe to call from any thread."""
+
+    def prefixes(self) -> Iterator[bytes]:
+        """The first 8 octets of every key of the list, ascending, many of them joined in each piece."""
+
+    def standing(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Ranked, ...]]:
+        """The entries with these keys, whether they still hold or not."""
+
+    def touched(self, since: int) -> tuple[int, frozenset[bytes]]:
+        """The keys that changes behind a version are about, some thousand at most, and the version up to which that is all.
+
+        Raises:
+            BounceprocError: the list cannot be asked.
+
+        """
+
+    def version(self) -> int:
+        """The newest version of the feed."""
+
+    def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
+        """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""
+
+
+class SentLedger(Protocol):
+    """Whoever remembers what was sent."""
+
+    def sent(self, messages: Sequence[Mapping[str, str | None]]) -> int:
+        """Remember messages: `message_id`, `recipient`, `stream`, `reference`; returns how many were new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a program asks to be done to one subject of the list."""
+
+    subject: Address
+    scope: str
+    reason: str
+    """Any words; those of the vocabulary become the entry's reason, others its note."""
+    actor: str
+    until: datetime | None = None
+
+
+class ListWriter(Protocol):
+    """Whoever changes the list for a program."""
+
+    def put(self, wanted: Wanted) -> bool:
+        """Add or change an entry; False when it stood there already just so."""
+
+    def lift(self, wanted: Wanted, *, every_scope: bool) -> int:
+        """Lift the entry of this scope, or of all; returns how many were lifted."""

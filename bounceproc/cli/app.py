@@ -40,6 +40,7 @@ def add_commands() -> None:
         reclassify,
         review,
         rules,
+        serve,
         service,
         snippet,
         status,
@@ -58,6 +59,7 @@ def add_commands() -> None:
         status,
         export,
         snippet,
+        serve,
         reclassify,
         doctor,
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from bounceproc.config.values import Matcher, Secret, WrongValueError, readable_
 from bounceproc.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from bounceproc.config.sections import (
         Classify,
@@ -190,11 +191,13 @@ def _plain(value: Any) -> Any:
         return {key: _plain(each) for key, each in fields if each is not None}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, Matcher):
         return {value.kind: value.value}
     if isinstance(value, SecretStr):
         return HIDDEN
-    return value if isinstance(value, bool | int) else str(value)
+    return value if isinstance(value, bool | int | float) else str(value)
 
 
 def _passwords(url: str) -> list[str]:

@@ -619,6 +619,20 @@ class Serve(Section):
     socketmap: Listener = Endpoint("127.0.0.1", 8026)
     policy: Listener = Endpoint("127.0.0.1", 8027)
     on_error: OnError = OnError.OPEN
+    socketmap_on_error: OnError | None = None
+    """What the socketmap answers in trouble, where that differs from `on_error`."""
+    policy_on_error: OnError | None = None
+    """The same for the policy service."""
+    max_staleness: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds without a word from the database after which `on_error` answers."""
+    snapshot_file: File | None = None
+    """Where the index is kept between starts; without it each start reads the whole list."""
+    streams: dict[Text, Name] = {}
+    """For the policy service: a SASL user, a sender's address or its @domain, and the stream that its mail belongs to."""
+    rate_limit: Annotated[int, Field(ge=0)] = 0
+    """HTTP requests of one caller in one second; 0 for no limit."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that answer side by side."""
     tokens: SecretStr | None = None
     tokens_file: File | None = None
 

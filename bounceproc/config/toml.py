@@ -128,7 +128,7 @@ def _pairs(table: Mapping[str, Any]) -> list[str]:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"

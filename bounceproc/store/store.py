@@ -12,6 +12,7 @@ from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
 from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
+from bounceproc.store.lookups import Lookups
 from bounceproc.store.observing import Observing
 from bounceproc.store.replays import Replays
 from bounceproc.store.reviews import Reviews
@@ -53,6 +54,7 @@ class Store:
         self.keeping = Keeping(database, keys, privacy=privacy)
         self.incidents = Incidents(database, privacy)
         self.replays = Replays(database, keys, privacy)
+        self.lookups = Lookups(database)
 
     @classmethod
     def open(

@@ -1,0 +1,1 @@
+"""The list over HTTP: the one room of uvicorn and Starlette."""

@@ -1,0 +1,144 @@
+"""The two questions that senders ask before they send, straight on ASGI: one address, or up to ten thousand."""
+
+from __future__ import annotations
+
+import re
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
+
+from bounceproc.address import Address
+from bounceproc.errors import InvalidAddressError
+from bounceproc.event import iso
+from bounceproc.lookup.http.gate import body, json_object
+from bounceproc.lookup.http.problems import ProblemError
+
+if TYPE_CHECKING:
+    from bounceproc.lookup.desk import Desk, Question
+    from bounceproc.lookup.http.gate import Gate, Receive, Scope
+    from bounceproc.lookup.tally import Tally
+    from bounceproc.ports import Suppression
+
+LIST_LIMIT: Final = 10_000
+"""Addresses in one question."""
+_SHA256: Final = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
+_NO: Final = ',"suppressed":false,"scope":null,"reason":null,"category":null,"since":null,"until":null,"ref":null}'
+
+
+class Questions:
+    """Answers to both."""
+
+    def __init__(self, desk: Desk, gate: Gate, tally: Tally) -> None:
+        self._desk = desk
+        self._gate = gate
+        self._tally = tally
+
+    async def one(self, scope: Scope, text: str) -> bytes:
+        """`GET /v1/addresses/{address}?stream=`.
+
+        Raises:
+            ProblemError: it is no address, or nobody who may ask.
+            BounceprocError: no answer can be given.
+
+        """
+        self._gate.reader(scope)
+        self._tally.questions += 1
+        address = subject(text)
+        question = self._desk.of(address)
+        if not question.keys:
+            return f'{{"address":{quoted(text)}{_NO}'.encode()
+        stream = one_of(scope, "stream")
+        known, entry = self._desk.at_hand(question, stream)
+        if not known:
+            entry = await self._desk.answer(question, stream)
+        self._tally.suppressed += entry is not None
+        return _told(text, entry).encode()
+
+    async def many(self, scope: Scope, receive: Receive) -> bytes:
+        """`POST /v1/check`.
+
+        Raises:
+            ProblemError: it is no such question, or nobody who may ask.
+            BounceprocError: no answer can be given.
+
+        """
+        self._gate.reader(scope)
+        asked = json_object(await body(receive))
+        texts, stream = asked.get("addresses"), asked.get("stream")
+        if not isinstance(texts, list) or len(texts) > LIST_LIMIT or not all(type(text) is str for text in texts):
+            raise ProblemError(422, f"addresses has to be a list of at most {LIST_LIMIT} strings")
+        if stream is not None and not isinstance(stream, str):
+            raise ProblemError(422, "stream has to be a string")
+        self._tally.questions += len(texts)
+        results: list[str] = []
+        doubtful: list[tuple[int, str, Question]] = []
+        of = self._desk.of
+        for text in texts:
+            try:
+                question = of(Address.parse(text))
+            except InvalidAddressError as error:
+                found = _SHA256.fullmatch(text)
+                if found is None:
+                    told = f',"suppressed":null,"error":{quoted(error.why)}}}'
+                    results.append(f'{{"address":{quoted(text)}{told}')
+                    continue
+                question = self._desk.of_sha256(bytes.fromhex(found[1]))
+            if question.keys:
+                doubtful.append((len(results), text, question))
+            results.append(f'{{"address":{quoted(text)}{_NO}')
+        if doubtful:
+            entries = await self._desk.answers([question for _, _, question in doubtful], stream)
+            for (place, text, _), entry in zip(doubtful, entries, strict=True):
+                results[place] = _told(text, entry)
+                self._tally.suppressed += entry is not None
+        return f'{{"results":[{",".join(results)}]}}'.encode()
+
+
+def subject(text: str) -> Address:
+    """An address, or a whole domain where it begins with `@`.
+
+    Raises:
+        ProblemError: it is neither.
+
+    """
+    try:
+        return Address.parse_domain(text) if text.startswith("@") else Address.parse(text)
+    except InvalidAddressError as error:
+        raise ProblemError(400, f"this is no e-mail address: {error.why}") from error
+
+
+def one_of(scope: Scope, name: str) -> str | None:
+    """A parameter of the query; None where it is not there.
+
+    Raises:
+        ProblemError: it is there twice, or the query has too many.
+
+    """
+    if not scope["query_string"]:
+        return None
+    try:
+        values: list[str] | None = parse_qs(
+            scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20
+        ).get(name)
+    except ValueError as error:
+        raise ProblemError(400, "the query has too many parameters") from error
+    if values is None:
+        return None
+    if len(values) > 1:
+        raise ProblemError(400, f"{name} is there twice")
+    return values[0]
+
+
+def _told(text: str, entry: Suppression | None) -> str:
+    if entry is None:
+        return f'{{"address":{quoted(text)}{_NO}'
+    fields: dict[str, Any] = {
+        "scope": entry.scope,
+        "reason": entry.reason,
+        "category": entry.category,
+        "since": iso(entry.since),
+        "until": iso(entry.until),
+        "ref": entry.ref,
+    }
+    told = ",".join(f'"{name}":{"null" if value is None else quoted(value)}' for name, value in fields.items())
+    return f'{{"address":{quoted(text)},"suppressed":true,{told}}}'

@@ -1,0 +1,240 @@
+"""The list read in pages, changed by programs, and the server looked after: everything but the two hot questions."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bounceproc.errors import BounceprocError
+from bounceproc.lookup.http import metrics, openapi
+from bounceproc.lookup.http.app import unavailable
+from bounceproc.lookup.http.gate import body, json_object
+from bounceproc.lookup.http.hot import one_of, subject
+from bounceproc.lookup.http.problems import ProblemError
+from bounceproc.ports import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from starlette.requests import Request
+
+    from bounceproc.lookup.desk import Desk
+    from bounceproc.lookup.hall import Hall
+    from bounceproc.lookup.http.gate import Gate
+    from bounceproc.lookup.tally import Tally
+    from bounceproc.ports import ListReader, ListWriter, SentLedger, SuppressionReader
+
+PAGE = 1000
+"""Entries in one answer, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backroom:
+    """What the routes work with."""
+
+    desk: Desk
+    gate: Gate
+    entries: ListReader
+    reader: SuppressionReader
+    writer: ListWriter
+    counters: Callable[[], Mapping[str, Mapping[str, int]]]
+    doors: Sequence[tuple[str, Tally, Hall]]
+    executor: Executor
+    version: str
+    sent: SentLedger | None = None
+
+    async def run(self, work: Callable[[], Any]) -> Any:
+        """Do in a thread what waits for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+
+    async def events(self, request: Request) -> Response:
+        """The history of one address, newest first."""
+        self.gate.reader(request.scope)
+        address, limit = subject(request.path_params["address"]), _limit(request)
+        cursor = one_of(request.scope, "cursor")
+        story = await self.run(lambda: self.reader.status(address, stream=None, now=datetime.now(UTC)))
+        told = story.events
+        if cursor is not None:
+            places = [place for place, event in enumerate(told, 1) if event.id == cursor]
+            if not places:
+                raise ProblemError(400, "this cursor leads nowhere")
+            told = told[places[0] :]
+        page = told[:limit]
+        return _page([event.to_dict() for event in page], page[-1].id if len(told) > limit else None)
+
+    async def suppressions(self, request: Request) -> Response:
+        """The list."""
+        self.gate.reader(request.scope)
+        after, limit = _place(request, "cursor"), _limit(request)
+        found, place = await self.run(lambda: self.entries.page(after, limit, datetime.now(UTC)))
+        rows = [{"address": entry.address, **entry.to_dict()} for entry in found]
+        return _page(rows, None if place is None else str(place))
+
+    async def changes(self, request: Request) -> Response:
+        """The feed."""
+        self.gate.reader(request.scope)
+        since, limit = _place(request, "since"), _limit(request)
+        found = await self.run(lambda: list(islice(self.reader.changes(since=since), limit)))
+        rows = [
+            {
+                "version": str(change.version),
+                "at": change.at.isoformat(),
+                "action": change.action,
+                "address": change.suppression.address,
+                **change.suppression.to_dict(),
+            }
+            for change in found
+        ]
+        return _page(rows, str(found[-1].version if found else since))
+
+    async def put(self, request: Request) -> Response:
+        """Suppress."""
+        caller = self.gate.writer(request.scope)
+        asked = json_object(await body(request.receive))
+        wanted = Wanted(
+            subject=subject(request.path_params["address"]),
+            scope=_scope(asked.get("scope", "*")),
+            reason=_reason(asked.get("reason")),
+            until=_moment(asked.get("until")),
+            actor=f"api:{caller.name}",
+        )
+        changed = await self.run(lambda: self.writer.put(wanted))
+        return JSONResponse({"address": wanted.subject.text, "suppressed": True, "changed": changed})
+
+    async def delete(self, request: Request) -> Response:
+        """Lift."""
+        caller = self.gate.writer(request.scope)
+        scope = one_of(request.scope, "scope")
+        wanted = Wanted(
+            subject=subject(request.path_params["address"]),
+            scope=_scope("*" if scope is None else scope),
+            reason=_reason(one_of(request.scope, "reason")),
+            actor=f"api:{caller.name}",
+        )
+        lifted = await self.run(lambda: self.writer.lift(wanted, every_scope=scope is None))
+        return JSONResponse({"address": wanted.subject.text, "lifted": lifted})
+
+    async def remember(self, request: Request) -> Response:
+        """What was sent."""
+        self.gate.writer(request.scope)
+        ledger = self.sent
+        if ledger is None:
+            raise ProblemError(501, "this server keeps no ledger of what was sent")
+        asked = json_object(await body(request.receive))
+        messages = asked.get("messages", [asked])
+        if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+            raise ProblemError(422, "messages has to be a list of objects")
+        new = await self.run(lambda: ledger.sent(messages))
+        return JSONResponse({"new": new})
+
+    async def healthz(self, request: Request) -> Response:
+        """The process lives."""
+        self.gate.operator(request.scope)
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Response:
+        """Answers can be trusted."""
+        self.gate.operator(request.scope)
+        if not self.desk.is_fresh():
+            raise ProblemError(503, "the database has not answered for too long")
+        return JSONResponse({"status": "ok", "version": str(self.desk.follower.version)})
+
+    async def measured(self, request: Request) -> Response:
+        """For Prometheus."""
+        self.gate.operator(request.scope)
+        try:
+            counters = await self.run(self.counters)
+        except BounceprocError:
+            counters = None
+        text = metrics.render(self.desk.follower, self.doors, counters)
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    async def described(self, request: Request) -> Response:
+        """For programs that read OpenAPI."""
+        self.gate.operator(request.scope)
+        return JSONResponse(openapi.document(self.version))
+
+
+def routes(room: Backroom) -> Starlette:
+    """The application."""
+    return Starlette(
+        routes=[
+            Route("/v1/addresses/{address:path}/events", room.events, methods=["GET"]),
+            Route("/v1/addresses/{address:path}", room.described, methods=["GET"]),  # answered before; here for its 405
+            Route("/v1/check", room.described, methods=["POST"]),
+            Route("/v1/suppressions", room.suppressions, methods=["GET"]),
+            Route("/v1/suppressions/{address:path}", room.put, methods=["PUT"]),
+            Route("/v1/suppressions/{address:path}", room.delete, methods=["DELETE"]),
+            Route("/v1/changes", room.changes, methods=["GET"]),
+            Route("/v1/sent", room.remember, methods=["POST"]),
+            Route("/healthz", room.healthz, methods=["GET"]),
+            Route("/readyz", room.readyz, methods=["GET"]),
+            Route("/metrics", room.measured, methods=["GET"]),
+            Route("/openapi.json", room.described, methods=["GET"]),
+        ],
+        exception_handlers={ProblemError: _problem, BounceprocError: _problem, HTTPException: _problem},
+    )
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        error = ProblemError(error.status_code, str(error.detail), dict(error.headers or {}))
+    elif isinstance(error, BounceprocError):
+        error = unavailable(error)
+    assert isinstance(error, ProblemError), "nothing else is registered"
+    return Response(error.body(), error.status, error.headers, media_type="application/problem+json")
+
+
+def _page(results: list[Any], cursor: str | None) -> Response:
+    return JSONResponse({"results": results, "cursor": cursor})
+
+
+def _limit(request: Request) -> int:
+    text = one_of(request.scope, "limit")
+    if text is None:
+        return PAGE
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= PAGE):
+        raise ProblemError(400, f"limit has to be a number from 1 to {PAGE}")
+    return int(text)
+
+
+def _place(request: Request, name: str) -> int:
+    text = one_of(request.scope, name)
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ProblemError(400, f"{name} has to be a cursor that this server gave")
+    return int(text)
+
+
+def _reason(text: object) -> str:
+    if not isinstance(text, str) or not text.strip() or len(text) > PAGE:
+        raise ProblemError(422, f"a change needs a reason of at most {PAGE} characters")
+    return text
+
+
+def _scope(text: object) -> str:
+    if isinstance(text, str) and len(text) <= PAGE and text.isprintable():
+        kind, _, name = text.partition(":")
+        if text == "*" or (kind == "stream" and name.strip()):
+            return text
+    raise ProblemError(422, "scope is '*' or stream:NAME")
+
+
+def _moment(text: object) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text if isinstance(text, str) else "")
+    except ValueError as error:
+        raise ProblemError(422, "until has to be a moment in ISO 8601") from error
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

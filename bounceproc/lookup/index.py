@@ -1,0 +1,87 @@
+"""The keys of a list in memory: sorted 64-bit numbers behind a bitmap, eight octets an address and two for the bitmap."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX: Final = 8
+"""Octets of a key that the index holds. A chance meeting of two keys costs one question to the list, no wrong answer."""
+BITS_PER_KEY: Final = 8
+"""Bits of the bitmap for each key, at least; it is a power of two. Of 100 unknown addresses, some 90 meet no bit."""
+SMALLEST_BITMAP: Final = 16
+"""The bitmap of an empty index has two to the power of this many bits."""
+
+
+class Index:
+    """An immutable set of numbers. It may answer yes for what the list has no more, and never no for what it has."""
+
+    __slots__ = ("_bitmap", "_shift", "keys", "octets")
+
+    def __init__(self, keys: memoryview, bitmap: memoryview, octets: object = None) -> None:
+        """`keys`: ascending, native 64-bit numbers. `bitmap`: a power of two of octets. `octets` keeps what both are views of."""
+        self.keys = keys
+        self._bitmap = bitmap
+        self._shift = 64 - (len(bitmap) * 8).bit_length() + 1
+        self.octets = octets
+
+    @classmethod
+    def of(cls, prefixes: Iterable[bytes]) -> Index:
+        """Build it of pieces of joined big-endian prefixes in ascending order, as the list gives them.
+
+        Raises:
+            ValueError: they do not ascend.
+
+        """
+        keys = array("Q")
+        for piece in prefixes:
+            part = array("Q", piece)
+            if sys.byteorder == "little":
+                part.byteswap()
+            if not _ascends(keys, part):
+                raise ValueError("the keys do not ascend")
+            keys.extend(part)
+        return cls(memoryview(keys), memoryview(_bitmap(keys)))
+
+    def __contains__(self, number: int) -> bool:
+        place = number >> self._shift
+        if not self._bitmap[place >> 3] >> (place & 7) & 1:
+            return False
+        keys = self.keys
+        found = bisect_left(keys, number)
+        return found < len(keys) and keys[found] == number
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def bitmap(self) -> memoryview:
+        """The bitmap, for a snapshot."""
+        return self._bitmap
+
+
+def number(key: bytes) -> int:
+    """What stands in the index for a key."""
+    return int.from_bytes(key[:PREFIX], "big")
+
+
+def _ascends(before: array[int], part: array[int]) -> bool:
+    if before and part and before[-1] > part[0]:
+        return False
+    listed = part.tolist()
+    return listed == sorted(listed)
+
+
+def _bitmap(keys: array[int]) -> bytearray:
+    bits = max(SMALLEST_BITMAP, (len(keys) * BITS_PER_KEY - 1).bit_length() if keys else 0)
+    shift = 64 - bits
+    bitmap = bytearray(1 << bits - 3)
+    for value in keys:
+        place = value >> shift
+        bitmap[place >> 3] |= 1 << (place & 7)
+    return bitmap

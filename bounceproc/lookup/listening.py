@@ -1,0 +1,94 @@
+"""Sockets to listen on, for this machine's senders: a port, or a Unix socket in place of one that a dead server left."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING, Final
+
+from bounceproc.errors import AccessError, ConfigError, TemporaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bounceproc.config import Endpoint
+
+BACKLOG: Final = 1024
+"""Connections that the system keeps for us until they are taken."""
+SOCKET_MODE: Final = 0o666
+"""Of a Unix socket: Postfix's processes are somebody else's, and its folder's mode says who comes near."""
+PROBE_TIMEOUT: Final = 2.0
+"""Seconds in which a living server takes a connection on its own machine."""
+
+
+@contextlib.contextmanager
+def listening(endpoint: Endpoint, name: str) -> Iterator[socket.socket]:
+    """Listen as long as the block lasts. `name`: of the setting, for errors.
+
+    Raises:
+        ConfigError: the place cannot be listened on.
+        TemporaryError: another process listens there.
+        AccessError: we may not.
+
+    """
+    try:
+        opened = _unix(endpoint.path, name) if endpoint.path is not None else _tcp(endpoint)
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            raise TemporaryError(f"another process listens on {endpoint}", "End it, or listen elsewhere.") from error
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            raise AccessError(f"{name}: {endpoint} is refused to us: {why}", "Check owner and mode.") from error
+        raise ConfigError(f"{name}: nobody can listen on {endpoint}: {why}", "Name another place.") from error
+    inode = endpoint.path.stat().st_ino if endpoint.path is not None else 0
+    try:
+        with opened:
+            yield opened
+    finally:
+        if endpoint.path is not None:
+            with contextlib.suppress(OSError):
+                if endpoint.path.stat().st_ino == inode:
+                    endpoint.path.unlink()
+
+
+def _tcp(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    return socket.create_server((endpoint.host, endpoint.port), family=family, backlog=BACKLOG)
+
+
+def _unix(path: Path, name: str) -> socket.socket:
+    _remove_stale(path, name)
+    opened = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)  # nobody comes in before the mode is right
+    try:
+        opened.bind(str(path))
+    except BaseException:
+        opened.close()
+        raise
+    finally:
+        os.umask(mask)
+    path.chmod(SOCKET_MODE)
+    opened.listen(BACKLOG)
+    return opened
+
+
+def _remove_stale(path: Path, name: str) -> None:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigError(f"{name}: {path} is there and is no socket", "Name another path.")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PROBE_TIMEOUT)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        else:
+            raise OSError(errno.EADDRINUSE, "it answers")

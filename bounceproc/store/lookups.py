@@ -1,0 +1,133 @@
+"""The list as a server of lookups reads it: all keys at once, single entries by key, and the keys that changed."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from bounceproc.ports import Ranked
+from bounceproc.store import feed, whole
+from bounceproc.store.entries import Entry, strength
+from bounceproc.store.statements import among, chunks
+from bounceproc.store.tables import suppression, suppression_change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from bounceproc.ports import Suppression
+    from bounceproc.store.engine import Database
+
+ROWS: Final = 100_000
+"""Keys in one short read."""
+CHANGES: Final = 10_000
+"""Lines of the feed in one read."""
+
+_START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""What a binary COPY of PostgreSQL begins with: no flags, no extension."""
+_ROW: Final = struct.Struct(">hi8s")
+"""One row of a binary COPY with a column of 8 octets."""
+
+
+class Lookups:
+    """One database's list."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def prefixes(self) -> Iterator[bytes]:
+        """The first 8 octets of every key, ascending, many of them joined in each piece."""
+        return self._paged() if self._database.is_sqlite else self._copied()
+
+    def _paged(self) -> Iterator[bytes]:
+        """SQLite: short reads along the index, since a long one would hold back its checkpoints."""
+        last = b""
+        while True:
+            with self._database.reading() as connection:
+                cursor = connection.connection.cursor()
+                cursor.execute("SELECT key FROM suppression WHERE key > ? ORDER BY key LIMIT ?", (last, ROWS))
+                page = cursor.fetchall()
+                cursor.close()
+            yield b"".join([key[:8] for (key,) in page])
+            if len(page) < ROWS:
+                return
+            last = page[-1][0]
+            # The next page begins behind this key: entries of the same key that did not fit say nothing new.
+
+    def _copied(self) -> Iterator[bytes]:
+        """PostgreSQL: one binary COPY, which is several times faster than rows."""
+        with self._database.holding() as connection:
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            try:
+                yield from self._rows_of_copy(connection)
+            finally:
+                connection.exec_driver_sql("RESET statement_timeout")
+
+    @staticmethod
+    def _rows_of_copy(connection: sa.Connection) -> Iterator[bytes]:
+        driver: object = connection.connection.driver_connection
+        rest = b""
+        begun = False
+        statement = "COPY (SELECT substring(key FROM 1 FOR 8) FROM suppression ORDER BY key) TO STDOUT (FORMAT BINARY)"
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]
+            gathered: list[bytes] = []
+            size = 0
+            for piece in copy:
+                gathered.append(bytes(piece))
+                size += len(piece)
+                if size < ROWS:
+                    continue
+                rest, begun, octets = _cut(rest + b"".join(gathered), begun)
+                gathered, size = [], 0
+                yield octets
+            yield _cut(rest + b"".join(gathered), begun)[2]
+
+    def standing(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Ranked, ...]]:
+        """The entries with these keys, whether they still hold or not."""
+        found: dict[bytes, list[Entry]] = {}
+        with self._database.reading() as connection:
+            for part in chunks(sorted(set(keys))):
+                statement = sa.select(suppression).where(among(connection, suppression.c.key, part))
+                for row in connection.execute(statement).mappings():
+                    found.setdefault(row["key"], []).append(Entry.of(row))
+        return {
+            key: tuple(
+                Ranked(strength(entry), entry.public(), None if entry.is_lasting else entry.until) for entry in entries
+            )
+            for key, entries in found.items()
+        }
+
+    def touched(self, since: int) -> tuple[int, frozenset[bytes]]:
+        """The keys that changes behind a version are about, and the version up to which that is all."""
+        columns = (suppression_change.c.version, suppression_change.c.key)
+        statement = sa.select(*columns).where(suppression_change.c.version > since).order_by(columns[0]).limit(CHANGES)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return (rows[-1].version if rows else since), frozenset(row.key for row in rows)
+
+    def version(self) -> int:
+        """The newest version of the feed."""
+        with self._database.reading() as connection:
+            return feed.newest(connection)
+
+    def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
+        """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""
+        statement = (
+            sa.select(suppression).where(suppression.c.id > after, whole.in_force(None, now)).order_by(suppression.c.id)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.limit(limit)).mappings().all()
+        return [Entry.of(row).public() for row in rows], rows[-1]["id"] if len(rows) == limit else None
+
+
+def _cut(data: bytes, begun: bool) -> tuple[bytes, bool, bytes]:
+    """What is left over, whether the header is behind us, and the 8 octets of each whole row."""
+    if not begun:
+        if len(data) < len(_START):
+            return data, False, b""
+        data = data[len(_START) :]
+    whole = len(data) - len(data) % _ROW.size
+    octets = b"".join([row[2] for row in _ROW.iter_unpack(data[:whole]) if row[0] == 1])
+    return data[whole:], True, octets

@@ -1,0 +1,154 @@
+"""Answers come out of memory, follow the feed, and are not given when they would be too old."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bounceproc.address import Address
+from bounceproc.errors import UnavailableError
+from bounceproc.lookup.desk import Desk, StaleError
+from bounceproc.lookup.follower import Follower
+from tests.unit.lookup.lists import FakeList
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bounceproc.ports import Suppression
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def _desk(known: FakeList, *, delimiter: str | None = None, path: Path | None = None) -> Desk:
+    follower = Follower(known, "0123abcd", path=path)
+    follower.load()
+    return Desk(known.keys, follower, delimiter=delimiter, now=lambda: NOW)
+
+
+def _ask(desk: Desk, text: str, stream: str | None = None) -> Suppression | None:
+    return asyncio.run(desk.answer(desk.of(Address.parse(text)), stream))
+
+
+def test_an_unknown_address_is_answered_without_the_list() -> None:
+    known = FakeList()
+    known.add("gone@example.com")
+    desk = _desk(known)
+
+    assert _ask(desk, "anybody@example.com") is None
+    assert known.questions == 0
+
+
+def test_a_hit_is_confirmed_once_and_kept() -> None:
+    known = FakeList()
+    known.add("gone@example.com")
+    desk = _desk(known)
+
+    for _ in range(3):
+        assert _ask(desk, "Gone@EXAMPLE.com") is not None
+    assert known.questions == 1
+
+
+def test_scope_and_expiry_are_the_lists_and_not_the_indexs() -> None:
+    known = FakeList()
+    known.add("news@example.com", scope="stream:news")
+    known.add("full@example.com", until=NOW)
+    known.add("held@example.com", until=NOW + timedelta(seconds=1))
+    desk = _desk(known)
+
+    assert _ask(desk, "news@example.com") is not None
+    assert _ask(desk, "news@example.com", "news") is not None
+    assert _ask(desk, "news@example.com", "invoices") is None
+    assert _ask(desk, "full@example.com") is None
+    assert _ask(desk, "held@example.com") is not None
+
+
+def test_a_domain_answers_for_its_addresses_in_every_writing() -> None:
+    known = FakeList()
+    known.add("@bücher.example")
+    desk = _desk(known)
+
+    assert _ask(desk, "a@xn--bcher-kva.example") is not None
+    assert _ask(desk, "a@BÜCHER.example") is not None
+    assert _ask(desk, "a@sub.bücher.example") is None
+
+
+def test_an_extension_is_taken_off_where_that_is_asked_for() -> None:
+    known = FakeList()
+    known.add("user@example.com")
+
+    assert _ask(_desk(known), "user+tag@example.com") is None
+    assert _ask(_desk(known, delimiter="+"), "user+tag@example.com") is not None
+    assert _ask(_desk(known, delimiter="+"), "+user@example.com") is None
+
+
+def test_a_hash_is_a_question() -> None:
+    known = FakeList()
+    known.add("user@example.com")
+    desk = _desk(known)
+
+    assert asyncio.run(desk.answer(desk.of_sha256(Address.parse("user@example.com").sha256()), None)) is not None
+    assert asyncio.run(desk.answer(desk.of_sha256(bytes(32)), None)) is None
+
+
+def test_a_change_is_answered_when_the_feed_was_read(tmp_path: Path) -> None:
+    known = FakeList()
+    known.add("gone@example.com")
+    desk = _desk(known, path=tmp_path / "index")
+    assert _ask(desk, "gone@example.com") is not None
+
+    known.add("new@example.com")
+    known.remove("gone@example.com")
+    desk.follower._catch_up()
+
+    assert _ask(desk, "new@example.com") is not None
+    assert _ask(desk, "gone@example.com") is None
+
+
+def test_a_start_takes_the_snapshot_and_what_changed_since(tmp_path: Path) -> None:
+    known = FakeList()
+    known.add("old@example.com")
+    _desk(known, path=tmp_path / "index")
+    known.add("new@example.com")
+    known.prefixes = None  # type: ignore[method-assign, assignment]
+
+    desk = _desk(known, path=tmp_path / "index")
+
+    assert _ask(desk, "old@example.com") is not None
+    assert _ask(desk, "new@example.com") is not None
+
+
+def test_an_index_made_anew_has_what_came_meanwhile() -> None:
+    known = FakeList()
+    known.add("old@example.com")
+    desk = _desk(known)
+    made = desk.follower._made()
+    known.add("meanwhile@example.com")
+    desk.follower._catch_up()
+
+    desk.follower._swap(made)
+
+    assert _ask(desk, "meanwhile@example.com") is not None
+    assert _ask(desk, "old@example.com") is not None
+
+
+def test_a_list_that_fell_silent_ends_the_answers() -> None:
+    known = FakeList()
+    desk = _desk(known)
+    desk.follower.answered_at -= 61
+
+    with pytest.raises(StaleError):
+        desk.of(Address.parse("a@example.com"))
+
+
+def test_a_hit_that_cannot_be_confirmed_is_no_answer() -> None:
+    known = FakeList()
+    known.add("gone@example.com")
+    desk = _desk(known)
+    known.broken = True
+
+    with pytest.raises(UnavailableError):
+        _ask(desk, "gone@example.com")
+    assert _ask(desk, "fine@example.com") is None
