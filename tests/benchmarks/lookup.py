@@ -56,7 +56,8 @@ def storm(port: int, requests: list[bytes], count: int, ends: bytes) -> tuple[fl
     while len(times) < count:
         for number, _ in poll.poll():
             client = clients[number]
-            assert client.recv(4096).endswith(ends)
+            if not client.recv(4096).endswith(ends):
+                continue  # head and body of HTTP come one after the other
             now = clock()
             times.append(now - sent_at[number])
             if sent < count:

@@ -103,9 +103,12 @@ def serving(folder: Path, extra: str = "", head: str = "") -> Iterator[Served]:
     (folder / "bounceproc.toml").write_text(f"{head}\n[serve]\n{places}{extra}")
     process = house.start("serve")
     assert process.stderr is not None
-    line = process.stderr.readline()
     try:
-        assert line.startswith(b"listening"), line + process.stderr.read()
+        said = b""
+        while not said.rpartition(b"\n")[0].rpartition(b"\n")[2].startswith(b"listening"):  # notes may come first
+            line = process.stderr.readline()
+            said += line
+            assert line, said
         yield Served(house, process, *ports)
     finally:
         process.send_signal(signal.SIGTERM)
