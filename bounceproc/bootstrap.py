@@ -61,6 +61,42 @@ REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
 
 
+# ---- signed return paths ---------------------------------------------------------------------------------------------
+
+
+def token_secrets(config: Config) -> tuple[str, ...]:
+    """The secrets of signed return paths, one a line: the first one signs, all of them verify.
+
+    Raises:
+        ConfigError: there is none.
+
+    """
+    secret = config.identity.secret
+    if secret is None:
+        raise ConfigError(
+            "no token secret is configured",
+            'Make one: openssl rand -hex 32 > token; then [identity] token_secret_file = "token".',
+        )
+    return tuple(line.strip() for line in secret.read().splitlines() if line.strip())
+
+
+def token_delimiter(config: Config) -> str:
+    """What begins an address extension at our mail server."""
+    return config.identity.extension_delimiter[:1] or "+"
+
+
+def return_path_mailbox(config: Config, given: str | None) -> str:
+    """The mailbox that return paths lead to.
+
+    Raises:
+        UsageError: none is given, and no domain of ours is configured.
+
+    """
+    if given is None and not config.identity.domains:
+        raise UsageError("it is not said where bounces go", "Name it: --mailbox bounces@example.org.")
+    return given or f"bounces@{config.identity.domains[0]}"
+
+
 # ---- reading, with no database ---------------------------------------------------------------------------------------
 
 

@@ -45,6 +45,7 @@ def add_commands() -> None:
         snippet,
         status,
         suppress,
+        token,
     )
 
     for module in (
@@ -64,5 +65,5 @@ def add_commands() -> None:
         doctor,
     ):
         module.add_to(app)
-    for module in (suppress, review, incident, policy, rules, db, config, service):
+    for module in (suppress, review, incident, policy, rules, db, config, service, token):
         app.add_typer(module.app)
