@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bounceproc.address import Address
 from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
 from bounceproc.policies import policy_of
+from bounceproc.returnpath import TokenError, strong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.finding import Finding
+    from bounceproc.identity import Identifier
     from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.lookup.follower import Follower
     from bounceproc.lookup.http.server import HttpServer
@@ -163,9 +165,14 @@ def not_served(config: Config) -> tuple[str, ...]:
     """What the configuration asks for and this version does not do yet, one sentence each: nothing is ignored in silence."""
     notes = []
     if config.identity.secret is not None:
-        notes.append(
-            "identity.token_secret: signed return paths are not read yet; unsigned reports only go to the review list until they are"
-        )
+        try:
+            strong(token_secrets(config))
+        except TokenError as error:
+            notes.append(
+                f"identity.token_secret: no token is believed, all reports only go to the review list: {error}"
+            )
+        except ConfigError:
+            pass  # that it cannot be read is told where the secrets are verified
     if config.identity.trusted_authserv:
         notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
     if (config.retention.raw, config.retention.events) != (30, 730):
@@ -953,7 +960,7 @@ def _beside(config: Config) -> Beside:
     keep = "-" if config.privacy.hash_only else "keep"
     files = map(str, config.classify.rule_files)
     command = [sys.executable, "-m", "bounceproc.cli.beside", keep, *files]
-    return Beside(command, classifier_with(config.classify.rule_files))
+    return Beside(command, classifier_with(config.classify.rule_files), _identifier(config))
 
 
 def read_beside(questions: BinaryIO, answers: BinaryIO, rule_files: Sequence[Path], *, keep: bool) -> None:
@@ -961,7 +968,8 @@ def read_beside(questions: BinaryIO, answers: BinaryIO, rule_files: Sequence[Pat
     from bounceproc.service.beside import serve
     from bounceproc.store.copies import pack
 
-    serve(questions, answers, classifier_with(rule_files), pack if keep else lambda messages: [None] * len(messages))
+    copies = pack if keep else lambda messages: [None] * len(messages)
+    serve(questions, answers, classifier_with(rule_files), copies, _identifier_with)
 
 
 def _pipeline(config: Config, store: Store, ledger: Recorder | None = None, reader: Reader | None = None) -> Pipeline:
@@ -973,7 +981,25 @@ def _pipeline(config: Config, store: Store, ledger: Recorder | None = None, read
         policy=policy_of(config),
         clock=lambda: datetime.now(UTC),
         reader=reader,
+        identifier=_identifier(config),
     )
+
+
+def _identifier(config: Config) -> Identifier | None:
+    """What finds our tokens; None where there is no secret, or one so short that anybody could have made them."""
+    return _identifier_with(token_secrets(config)) if config.identity.secret is not None else None
+
+
+def _identifier_with(secrets: tuple[str, ...]) -> Identifier | None:
+    from bounceproc.identity import Identifier
+
+    if not secrets:
+        return None
+    try:
+        strong(secrets)
+    except TokenError:
+        return None
+    return Identifier(secrets, lambda: datetime.now(UTC))
 
 
 def _ignore(_result: BatchResult, _done: int, _total: int | None) -> None:

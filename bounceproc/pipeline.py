@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bounceproc.classify.classification import Classification
     from bounceproc.classify.classifier import Classifier
     from bounceproc.event import Event
+    from bounceproc.identity import Identifier
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
     from bounceproc.ports import Incident, RawMessage, Reader, Recorded, Recorder
@@ -76,19 +78,27 @@ def interpret(message: bytes, classifier: Classifier) -> Interpretation[Event]:
     return _interpreted(message, lambda event: classified(event, classifier))
 
 
-def interpret_raw(raw: RawMessage, classifier: Classifier) -> Interpretation[Event]:
+def interpret_raw(
+    raw: RawMessage, classifier: Classifier, identifier: Identifier | None = None
+) -> Interpretation[Event]:
     """The same for a message out of a source: one whose content could not be had is malformed."""
     if raw.error is not None:
         return Interpretation(Kind.MALFORMED, None, error=raw.error)
-    return interpret(raw.data, classifier)
+    if identifier is None:
+        return interpret(raw.data, classifier)
+    identify = partial(identifier.identified, received_at=raw.received_at)
+    return _interpreted(raw.data, lambda event: classified(event, classifier), identify)
 
 
-def _interpreted(message: bytes, classify: Callable[[Event], T]) -> Interpretation[T]:
+def _interpreted(
+    message: bytes, classify: Callable[[Event], T], identify: Callable[[Report], tuple[Event, ...]] | None = None
+) -> Interpretation[T]:
     try:
         report = recognise(message)
         if report is None:
             return Interpretation(Kind.OTHER, None)
-        return Interpretation(report.kind, report, tuple(map(classify, report.events)))
+        events = report.events if identify is None else identify(report)
+        return Interpretation(report.kind, report, tuple(map(classify, events)))
     except MalformedReportError as error:
         return Interpretation(Kind.MALFORMED, None, error=str(error))
     except Exception as error:  # noqa: BLE001 - the one broad except of the program: one message never stops a run
@@ -171,9 +181,11 @@ def _digest(raw: RawMessage) -> bytes:
     return raw_digest(raw.data if raw.data or raw.error is None else raw.ref.encode())
 
 
-def meant(raw: RawMessage, classifier: Classifier, copy: bytes | None = None) -> Meaning:
+def meant(
+    raw: RawMessage, classifier: Classifier, copy: bytes | None = None, identifier: Identifier | None = None
+) -> Meaning:
     """What one message says, with all that the ledger wants of it."""
-    meaning = interpret_raw(raw, classifier)
+    meaning = interpret_raw(raw, classifier, identifier)
     report = meaning.report
     if report is None:
         return Meaning(meaning.kind, meaning.events, None, None, None, meaning.error, _digest(raw), copy)
@@ -211,17 +223,19 @@ class Pipeline:
         policy: Policy,
         clock: Callable[[], datetime],
         reader: Reader | None = None,
+        identifier: Identifier | None = None,
     ) -> None:
         self._ledger = ledger
         self._classifier = classifier
         self._policy = policy
         self._clock = clock
         self._reader = reader
+        self._identifier = identifier
 
     def preview(self, batch: MessageBatch) -> BatchResult:
         """What the messages say, with nothing recorded: for dry runs."""
         now = self._clock()
-        return _result(tuple(read(raw, meant(raw, self._classifier), now) for raw in batch.messages))
+        return _result(tuple(map(read, batch.messages, self._meanings(batch.messages), repeat(now))))
 
     def prepared(self, batch: MessageBatch) -> MessageBatch:
         """The batch with its reading begun beside this process, where there is enough of it and somebody to do it."""
@@ -240,7 +254,7 @@ class Pipeline:
         return self.record(source, readings, batch, settled)
 
     def _meanings(self, messages: Sequence[RawMessage]) -> list[Meaning]:
-        return [meant(raw, self._classifier) for raw in messages]
+        return [meant(raw, self._classifier, None, self._identifier) for raw in messages]
 
     def record(
         self, source: str, readings: tuple[Reading, ...], batch: MessageBatch, settled: Sequence[str] = ()

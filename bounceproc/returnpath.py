@@ -113,7 +113,7 @@ def make(
     room = MAX_LOCAL - len(local) - len(tail) - _MAC - 2
     start = f"{local}{delimiter}"
     body = f"{start}{_named(recipient, secrets, room)}{tail}"
-    made = f"{body}{delimiter}{_mac('path', body, _strong(secrets)[0])}"
+    made = f"{body}{delimiter}{_mac('path', body, strong(secrets)[0])}"
     if len(made) > MAX_LOCAL:
         raise TokenError(
             f"the return path would have {len(made)} octets before the @, and {MAX_LOCAL} are allowed",
@@ -153,7 +153,7 @@ def make_header(
 
     """
     body = f"{_named(recipient, secrets, _LONGEST)}{_tail(now, valid, stream, '+')}"
-    return f"{body}+{_mac('header', body, _strong(secrets)[0])}"
+    return f"{body}+{_mac('header', body, strong(secrets)[0])}"
 
 
 def read_header(value: str, *, secrets: Sequence[str], now: datetime) -> Token:
@@ -171,11 +171,17 @@ def names(token: Token, address: Address, secrets: Sequence[str]) -> bool:
     """Whether the token was made for this address."""
     if token.recipient is not None:
         return token.recipient == address
-    found = [hmac.compare_digest(token.digest, _digest(address, secret)) for secret in _strong(secrets)]
+    found = [hmac.compare_digest(token.digest, _digest(address, secret)) for secret in strong(secrets)]
     return any(found)
 
 
-def _strong(secrets: Sequence[str]) -> Sequence[str]:
+def strong(secrets: Sequence[str]) -> Sequence[str]:
+    """The secrets, where there is one and none of them can be guessed.
+
+    Raises:
+        TokenError: there is none, or one is too short.
+
+    """
     if not secrets or any(len(secret.encode()) < SHORTEST_SECRET for secret in secrets):
         raise TokenError(
             f"a token secret has {SHORTEST_SECRET} octets or more",
@@ -191,7 +197,7 @@ def _named(recipient: str | Address, secrets: Sequence[str], room: int) -> str:
         raise TokenError("a token is for one mailbox, not for a whole domain")
     readable = f"{address.local}={address.domain}"
     plain = _MAILBOX.fullmatch(address.local) and "[" not in address.domain
-    return readable if plain and len(readable) <= room else _digest(address, _strong(secrets)[0])
+    return readable if plain and len(readable) <= room else _digest(address, strong(secrets)[0])
 
 
 def _tail(now: datetime, valid: timedelta, stream: str | None, delimiter: str) -> str:
@@ -220,7 +226,7 @@ def _verified(kind: str, text: str, secrets: Sequence[str]) -> tuple[str, str]:
     body, delimiter, mac = lowered[: -_MAC - 1], lowered[-_MAC - 1], lowered[-_MAC:]
     if delimiter not in DELIMITERS or not _HASH.fullmatch(mac):
         raise _absent()
-    good = [hmac.compare_digest(mac, _mac(kind, body, secret)) for secret in _strong(secrets)]
+    good = [hmac.compare_digest(mac, _mac(kind, body, secret)) for secret in strong(secrets)]
     if not any(good):
         raise TokenError("no secret of ours made this token, or it was changed", fault=Fault.FORGED)
     return body, delimiter

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from bounceproc.classify.classifier import Classifier
+    from bounceproc.identity import Identifier
     from bounceproc.ports import Meaning
 
 PATIENCE: Final = 60.0
@@ -32,9 +33,10 @@ PROTOCOL: Final = 5
 class Beside:
     """The other process, started when there is something to read. Many threads may ask; it reads in the order asked."""
 
-    def __init__(self, command: Sequence[str], classifier: Classifier) -> None:
+    def __init__(self, command: Sequence[str], classifier: Classifier, identifier: Identifier | None = None) -> None:
         self._command = list(command)
         self._classifier = classifier
+        self._identifier = identifier
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +59,7 @@ class Beside:
             except (OSError, EOFError, pickle.UnpicklingError):
                 self._end()
         # What ends the other process twice is read here, where a message that ends this one, too, is counted and parked.
-        return [meant(raw, self._classifier) for raw in messages]
+        return [meant(raw, self._classifier, None, self._identifier) for raw in messages]
 
     def _ask(self, messages: Sequence[RawMessage]) -> Sequence[Meaning]:
         process = self._process
@@ -66,7 +68,10 @@ class Beside:
             process = self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)  # noqa: S603 - our own
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
-        pickle.dump([(raw.ref, raw.data, raw.error) for raw in messages], process.stdin, PROTOCOL)
+        # Everybody on the machine can read the arguments of a process, and nobody else this pipe: the secrets go here.
+        secrets = self._identifier.secrets if self._identifier is not None else ()
+        asked = [(raw.ref, raw.data, raw.received_at, raw.error) for raw in messages]
+        pickle.dump((secrets, asked), process.stdin, PROTOCOL)
         process.stdin.flush()
         found: list[Meaning] = pickle.load(process.stdout)  # noqa: S301 - written by our own program
         return found
@@ -91,6 +96,7 @@ def serve(
     answers: BinaryIO,
     classifier: Classifier,
     pack: Callable[[list[bytes]], Iterable[bytes | None]],
+    identifier: Callable[[tuple[str, ...]], Identifier | None],
 ) -> None:
     """What the other process does until nobody wants anything any more: messages in, what they say out, in order.
 
@@ -100,11 +106,12 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     while select([questions], [], [], PATIENCE)[0]:
         try:
-            asked = pickle.load(questions)  # noqa: S301 - written by our own program
+            secrets, asked = pickle.load(questions)  # noqa: S301 - written by our own program
         except EOFError:
             return
-        messages = [RawMessage(ref, data, None, error) for ref, data, error in asked]
+        finder = identifier(secrets)
+        messages = [RawMessage(*one) for one in asked]
         copies = pack([message.data for message in messages])
-        found = [meant(message, classifier, copy) for message, copy in zip(messages, copies, strict=True)]
+        found = [meant(message, classifier, copy, finder) for message, copy in zip(messages, copies, strict=True)]
         pickle.dump(found, answers, PROTOCOL)
         answers.flush()

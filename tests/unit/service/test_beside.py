@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bounceproc.classify.classifier import default_classifier
+from bounceproc.event import Trust
+from bounceproc.identity import Identifier
 from bounceproc.pipeline import meant
 from bounceproc.ports import RawMessage
+from bounceproc.returnpath import make
 from bounceproc.service.beside import Beside
 from bounceproc.store.copies import unpack
 from tests.benchmarks.classify import CORPUS
+from tests.unit.mails import dsn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SECRET = "a secret for tests only"
 COMMAND = [sys.executable, "-m", "bounceproc.cli.beside"]
 
 
@@ -74,3 +80,19 @@ def test_it_ends_with_the_pipe(beside: Beside) -> None:
     assert process is not None
     beside.__exit__()
     assert process.returncode == 0
+
+
+def test_it_knows_our_tokens_and_its_arguments_have_no_secret(beside: Beside) -> None:
+    received = datetime.now(UTC) - timedelta(days=60)
+    token = make("user@example.com", "bounces@sender.example", secrets=[SECRET], now=received)
+    asked = [RawMessage("m", f"Delivered-To: {token}\n".encode() + dsn(), when) for when in (received, None)]
+    identifier = Identifier((SECRET,), lambda: datetime.now(UTC))
+    with Beside(beside._command, default_classifier(), identifier) as made:
+        found = made.begin(asked)()
+        process = made._process
+        assert process is not None, "it was read there"
+        assert SECRET not in str(process.args)
+    assert [one._replace(copy=None) for one in found] == [
+        meant(raw, default_classifier(), None, identifier) for raw in asked
+    ]
+    assert [one.events[0].trust for one in found] == [Trust.SIGNED, Trust.REPORTED]
