@@ -136,9 +136,10 @@ def classifier_with(rule_files: Sequence[Path] = ()) -> Classifier:
 
 def describer(rule_files: Sequence[Path] = ()) -> Callable[[RawMessage], dict[str, Any]]:
     """What says of one message what `classify --format jsonl` prints."""
-    from bounceproc import pipeline
+    from bounceproc.meaning import describe
 
-    return partial(pipeline.describe, classifier=classifier_with(rule_files))
+    classifier = classifier_with(rule_files)
+    return lambda message: describe(message, classifier)
 
 
 def describe_reply(text: str, classifier: Classifier) -> dict[str, Any]:

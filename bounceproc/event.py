@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bounceproc.address import Address
 from bounceproc.status import EnhancedStatus
@@ -131,8 +131,37 @@ class Event(NamedTuple):
         }
 
 
+def happened(
+    *,
+    type: EventType,  # noqa: A002 - its name
+    recipient: Address | None,
+    trust: Trust = Trust.REPORTED,
+    final_recipient: Address | None = None,
+    action: str | None = None,
+    status: EnhancedStatus | None = None,
+    smtp_code: int | None = None,
+    diagnostic: str = "",
+    remote_mta: str | None = None,
+    reporting_mta: str | None = None,
+    original_message_id: str | None = None,
+    envelope_id: str | None = None,
+    derived: str | None = None,
+    occurred_at: datetime | None = None,
+) -> Event:
+    """`Event(...)` for what is made once a message: a named tuple's own constructor is Python of its own, not to be compiled."""
+    said = (type, recipient, trust, final_recipient, action, status, smtp_code, diagnostic, remote_mta, reporting_mta)
+    about = (None, original_message_id, envelope_id, derived, None, occurred_at, None, None, None)
+    return tuple.__new__(Event, said + about)
+
+
+_TWO: Final = tuple(f"{number:02}" for number in range(100))
+"""Numbers in two digits: `isoformat` asks the time zone first what everybody knows of UTC."""
+
+
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with a `Z`, to the second."""
     if moment is None:
         return None
-    return f"{(moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[:19]}Z"
+    at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    day = f"{at.year:04}-{_TWO[at.month]}-{_TWO[at.day]}"
+    return f"{day}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}Z"

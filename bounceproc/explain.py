@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bounceproc.classify.categories import CATEGORIES
+from bounceproc.classify.events import CLASSIFIED
 from bounceproc.event import EventType, Kind
-from bounceproc.pipeline import CLASSIFIED, interpret
+from bounceproc.meaning import interpret
 from bounceproc.reports.where import where
 
 if TYPE_CHECKING:
     from bounceproc.classify.classifier import Classifier
     from bounceproc.classify.explanation import Explanation
     from bounceproc.event import Event
-    from bounceproc.pipeline import Interpretation
+    from bounceproc.meaning import Interpretation
 
 KINDS = {
     Kind.DSN: "a delivery report",

@@ -5,31 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from bounceproc.errors import BadDataError, MalformedReportError
-from bounceproc.event import BounceClass, EventType, Kind
+from bounceproc.errors import BadDataError
+from bounceproc.event import EventType, Kind
+from bounceproc.meaning import interpret_raw
 from bounceproc.policy.decide import decide
 from bounceproc.ports import Meaning, MessageBatch, Outcome, Reading, Settlement
-from bounceproc.reports.recognise import recognise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from bounceproc.classify.classification import Classification
     from bounceproc.classify.classifier import Classifier
-    from bounceproc.event import Event
     from bounceproc.identity import Identifier
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
     from bounceproc.ports import Incident, RawMessage, Reader, Recorded, Recorder
-    from bounceproc.reports.report import Report
-
-CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
-"""The events that have a category: they say that a delivery failed, or has not worked yet."""
 
 OUTCOMES: Final = {
     Kind.DSN: Outcome.REPORT,
@@ -42,20 +35,10 @@ OUTCOMES: Final = {
 }
 
 
+_CR: Final = ord("\r")
+
 WORTH_A_READER: Final = 2000
 """Messages of one run for which it is worth while to start a process that reads them: it needs a tenth of a second."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Interpretation(Generic[T]):
-    """What one message says, classified; `error` says why a malformed one could not be read."""
-
-    kind: Kind
-    report: Report | None
-    events: tuple[T, ...] = ()
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,106 +56,11 @@ class BatchResult:
     """Surges of a provider's refusals that began here: what they condemn is held back until a person decides."""
 
 
-def interpret(message: bytes, classifier: Classifier) -> Interpretation[Event]:
-    """Recognise and classify one message. Never raises: a message that breaks a reader is malformed, and says how."""
-    return _interpreted(message, lambda event: classified(event, classifier))
-
-
-def interpret_raw(
-    raw: RawMessage, classifier: Classifier, identifier: Identifier | None = None
-) -> Interpretation[Event]:
-    """The same for a message out of a source: one whose content could not be had is malformed."""
-    if raw.error is not None:
-        return Interpretation(Kind.MALFORMED, None, error=raw.error)
-    if identifier is None:
-        return interpret(raw.data, classifier)
-    identify = partial(identifier.identified, received_at=raw.received_at)
-    return _interpreted(raw.data, lambda event: classified(event, classifier), identify)
-
-
-def _interpreted(
-    message: bytes, classify: Callable[[Event], T], identify: Callable[[Report], tuple[Event, ...]] | None = None
-) -> Interpretation[T]:
-    try:
-        report = recognise(message)
-        if report is None:
-            return Interpretation(Kind.OTHER, None)
-        events = report.events if identify is None else identify(report)
-        return Interpretation(report.kind, report, tuple(map(classify, events)))
-    except MalformedReportError as error:
-        return Interpretation(Kind.MALFORMED, None, error=str(error))
-    except Exception as error:  # noqa: BLE001 - the one broad except of the program: one message never stops a run
-        return Interpretation(Kind.MALFORMED, None, error=f"the reader failed: {type(error).__name__}: {error}"[:500])
-
-
-def describe(message: RawMessage, classifier: Classifier) -> dict[str, Any]:
-    """What one message says, under the names that scripts rely on: one object of `classify --format jsonl`."""
-    if message.error is not None:
-        meaning: Interpretation[dict[str, Any]] = Interpretation(Kind.MALFORMED, None, error=message.error)
-    else:
-        meaning = _interpreted(message.data, lambda event: described(event, classifier))
-    report = meaning.report
-    found: dict[str, Any] = {
-        "source": message.ref,
-        "kind": meaning.kind,
-        "message_id": report.message_id if report else None,
-        "reporting_mta": report.reporting_mta if report else None,
-        "detector": report.detector if report else None,
-        "reports": meaning.events,
-    }
-    if meaning.error is not None:
-        found["error"] = meaning.error
-    return found
-
-
-def described(event: Event, classifier: Classifier) -> dict[str, Any]:
-    """One of the `reports` of such an object: what `classified` would say, without the cost of a second event."""
-    row = event.to_dict()
-    if event.type in CLASSIFIED:
-        found = _classification(event, classifier)
-        row["class"] = _class(event, found)
-        row["category"] = found.category
-        row["rule"] = found.rule
-        if found.status is not event.status:
-            row["status"] = str(found.status) if found.status else None
-        row["smtp_code"] = found.smtp_code
-    return row
-
-
-def classified(event: Event, classifier: Classifier) -> Event:
-    """The same event with its category, class and rule, where it is of a type that has them."""
-    if event.type not in CLASSIFIED:
-        return event
-    found = _classification(event, classifier)
-    return event._replace(
-        category=found.category,
-        class_=_class(event, found),
-        rule=found.rule,
-        status=found.status,
-        smtp_code=found.smtp_code,
-    )
-
-
-def _classification(event: Event, classifier: Classifier) -> Classification:
-    return classifier.classify(
-        event.diagnostic,
-        status=event.status,
-        smtp_code=event.smtp_code,
-        remote_mta=event.remote_mta,
-        domain=event.recipient.domain if event.recipient else None,
-    )
-
-
-def _class(event: Event, found: Classification) -> BounceClass:
-    """A warning says that the queue still tries: whatever the reply, the address is not condemned yet."""
-    return BounceClass.SOFT if event.type is EventType.DELAY else found.class_
-
-
 def raw_digest(message: bytes) -> bytes:
     """BLAKE2b-256 of the message with its line ends normalised: the same mail through CRLF and LF doors is the same."""
-    if b"\r" in message:
+    if _CR in message:
         message = message.replace(b"\r\n", b"\n")
-        if b"\r" in message:
+        if _CR in message:
             message = message.replace(b"\r", b"\n")
     return hashlib.blake2b(message, digest_size=32).digest()
 

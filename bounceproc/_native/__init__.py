@@ -20,7 +20,7 @@ COMPILED: Final = (
     "status",
     *(
         f"classify/{name}"
-        for name in ("categories", "classification", "classifier", "index", "providers", "rule", "words")
+        for name in ("categories", "classification", "classifier", "events", "index", "providers", "rule", "words")
     ),
     *(
         f"reports/{name}"

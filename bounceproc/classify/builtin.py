@@ -18,7 +18,10 @@ COMPILED: Final = DATA / "compiled.json"
 """The built-in rules once more, read and in order, because TOML takes a hundred times as long. Made by `python -m
 bounceproc.classify.compiled`; it names the digest of the files it was made from and is ignored when they changed."""
 
-_FORM: Final = b"3"
+_BETWEEN: Final = "|"
+"""What separates patterns: a sign that is in none, and that JSON need not escape."""
+
+_FORM: Final = b"4"
 """The form of the compiled file: another number for another form, so that an old file is not read as a new one."""
 
 
@@ -92,7 +95,7 @@ def _row(rule: Rule) -> list[Any]:
         rule.file,
         int(rule.vague),
         rule.doubt,
-        "\n".join(rule.patterns),
+        _BETWEEN.join(rule.patterns),
         *conditions,
         rule.note,
     ]
@@ -115,7 +118,7 @@ def _compiled_rules() -> RuleSet | None:
             tuple(reply),
             tuple(remote),
             tuple(provider),
-            tuple(patterns.split("\n")) if patterns else (),
+            tuple(patterns.split(_BETWEEN)) if patterns else (),
             bool(vague),
             doubt,
             file,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Index = dict[str, list[int]]
-"""From a word or a pair to entries, each the place of a rule times `PATTERNS` plus the number of its pattern: what JSON
-can hold as it is, reads fast, and sorts in the order in which the rules are asked."""
+Index = dict[str, str]
+"""From a word or a pair to entries with spaces between them, each the place of a rule times `PATTERNS` plus the number of its
+pattern: what sorts in the order in which the rules are asked. They are text because a text of ten thousand keys needs a few of
+them, and JSON takes long to make numbers of all."""
 
 PATTERNS: Final = 1 << 20
 """More patterns than one rule can have."""
@@ -25,16 +26,17 @@ def build_index(rules: Sequence[Sequence[str]]) -> Index:
         for number, pattern in enumerate(of_rule)
     ]
     common = Counter(key for _, _, keys in patterns for key in set(keys))
-    index: Index = {}
+    index: dict[str, list[str]] = {}
     for place, number, keys in patterns:
-        index.setdefault(min(keys, key=lambda key: (common[key], -len(key))), []).append(place * PATTERNS + number)
-    return index
+        key = min(keys, key=lambda key: (common[key], -len(key)))
+        index.setdefault(key, []).append(str(place * PATTERNS + number))
+    return {key: " ".join(entries) for key, entries in index.items()}
 
 
 def candidates(index: Index, words: list[str]) -> list[int]:
     """The entries of the patterns that may be in a row of words, in the order in which their rules are asked."""
     keys = index.keys() & {*words, *map(" ".join, pairwise(words))}
-    found = [entry for key in keys for entry in index[key]]
+    found = [int(entry) for key in keys for entry in index[key].split()]
     found.sort()
     return found
 

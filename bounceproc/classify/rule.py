@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.classify.categories import CATEGORIES, Category
 from bounceproc.classify.index import Index, build_index
@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 _OF_THE_MAILBOX: Final = frozenset((Category.INACTIVE_MAILBOX, Category.MAILBOX_FULL))
 
 
-class Facts(NamedTuple):
-    """What is known of one refusal, in the form that rules are held against."""
+class Facts:
+    """What is known of one refusal, in the form that rules are held against. `text` has the folded words."""
 
-    text: str
-    """The folded words."""
-    status: EnhancedStatus | None
-    smtp_code: int | None
-    remote_mta: str | None = None
-    domain: str | None = None
+    __slots__ = ("domain", "remote_mta", "smtp_code", "status", "text")
+
+    def __init__(
+        self,
+        text: str,
+        status: EnhancedStatus | None,
+        smtp_code: int | None,
+        remote_mta: str | None = None,
+        domain: str | None = None,
+    ) -> None:
+        self.text = text
+        self.status = status
+        self.smtp_code = smtp_code
+        self.remote_mta = remote_mta
+        self.domain = domain
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import Event, EventType, Kind
 from bounceproc.reports import fields, returnpath
+from bounceproc.reports.mime import holds
 from bounceproc.reports.original import Original, addresses
 from bounceproc.reports.report import Report
 
@@ -50,9 +51,9 @@ def read(mail: Mail) -> Report | None:
     if not mail.root.is_multipart:
         return _jmrp(mail) if mail.root.type == "message/rfc822" else None
     content_type = mail.root.content_type.lower() if mail.root.report else b""
-    if b"delivery-status" in content_type:
+    if holds(content_type, b"delivery-status"):
         return None
-    part = _feedback_part(mail, is_feedback=b"feedback-report" in content_type)
+    part = _feedback_part(mail, is_feedback=holds(content_type, b"feedback-report"))
     if part is not None:
         return _report(mail, fields.blocks(part.text()))
     return _jmrp(mail) or _dmarc_failure(mail)

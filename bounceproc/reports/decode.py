@@ -16,6 +16,7 @@ _FAMILIES: Final = (
 _RENAMED: Final = {"gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "x-sjis": "cp932", "shift_jis": "cp932"}
 """Senders name the old subset and use characters of its successor."""
 
+_ESC: Final = 0x1B
 _SEVEN_BIT: Final = ("iso-2022", "utf-7", "hz", "utf-16", "utf16", "utf-32")
 """Charsets in which octets below 128 are not ASCII."""
 
@@ -32,7 +33,7 @@ _BLANK: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
 def charset_text(octets: bytes, charset: str) -> str:
     """Octets as text, whatever they are: the named charset if it is one, else UTF-8, else Windows-1252."""
     name = charset.strip("\"' ").lower()
-    if octets.isascii() and not name.startswith(_SEVEN_BIT) and b"\x1b" not in octets:
+    if octets.isascii() and _ESC not in octets and not name.startswith(_SEVEN_BIT):
         return octets.decode("ascii")
     if name.startswith(_FAMILIES) and not (name.startswith(("us-ascii", "ascii", "ansi"))):
         try:

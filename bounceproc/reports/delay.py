@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.reports.mail import Phrases
+from bounceproc.reports.mime import holds
 
 if TYPE_CHECKING:
     from bounceproc.reports.mail import Mail
@@ -112,7 +113,7 @@ def says_so_in_subject(mail: Mail) -> bool:
     line = mail.subject_line
     if line is not None:
         for word in _SUBJECT_WORDS:
-            if word in line:
+            if holds(line, word):
                 break
         else:
             return False

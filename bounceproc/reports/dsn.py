@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import MalformedReportError
-from bounceproc.event import Event, EventType, Kind
+from bounceproc.event import Event, EventType, Kind, happened
 from bounceproc.reports import delay, fields, prose, returnpath
 from bounceproc.reports.original import cut_at
-from bounceproc.reports.report import Report
+from bounceproc.reports.report import Report, reported
 from bounceproc.status import EnhancedStatus, find_reply_code
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def report(mail: Mail, text: str, detector: str) -> Report:
     reporting_mta = _mta(message.get("reporting-mta") or (groups[0].get("reporting-mta", "") if groups else ""))
     envelope_id = message.get("original-envelope-id")
     reader = _Reader(mail, reporting_mta, fields.untyped(envelope_id) or None if envelope_id else None)
-    return Report(
+    return reported(
         kind=Kind.DSN,
         detector=detector,
         events=_not_told(mail, _each_once([reader.event(group) for group in groups])),
@@ -216,7 +216,7 @@ class _Reader:
             status = _preferred(EnhancedStatus.find(diagnostic), status)
         action = _action(group.get("action", ""))
         occurred = group.get("last-attempt-date")
-        return Event(
+        return happened(
             type=self._type(action, status),
             recipient=recipient,
             final_recipient=final,
@@ -247,6 +247,8 @@ class _Reader:
 
     def _whole(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
         """A reply with the lines that the fields leave out, where the notice quotes them."""
+        if diagnostic.lower() not in self.mail.squeezed:
+            return diagnostic
         if self._reasons is None:
             self._reasons = prose.Reasons(self.mail)
         _, begin, rest = self._reasons.of(recipient, final).partition(diagnostic)

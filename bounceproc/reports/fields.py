@@ -190,9 +190,11 @@ def xtext_decoded(written: Address | None, value: str, final: Address | None) ->
 def date(value: str) -> datetime | None:
     """A date of RFC 5322 in UTC, None where it cannot be read. A missing zone is taken for UTC."""
     try:  # "Mon, 23 Nov 2026 19:40:00 +0100", as nearly everybody writes it
-        _, day, month, year, clock, zone = value.split(None, 6)[:6]
-        return datetime.fromisoformat(f"{year}-{_USUAL_MONTHS[month]}-{day:0>2}T{clock}{zone}").astimezone(UTC)
-    except (ValueError, KeyError, OverflowError):
+        words = value.split(None, 6)
+        day = words[1] if len(words[1]) > 1 else f"0{words[1]}"
+        moment = datetime.fromisoformat(f"{words[3]}-{_USUAL_MONTHS[words[2]]}-{day}T{words[4]}{words[5]}")
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    except (ValueError, KeyError, IndexError, OverflowError):
         return _unusual_date(value)
 
 

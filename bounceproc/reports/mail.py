@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from bounceproc.address import Address
 
+_COLON: Final = ord(":")
+
 MAX_SQUEEZED: Final = 8000
 """Characters of a notice in which phrases are looked for: what a mail system has to say stands at the top."""
 
@@ -232,7 +234,7 @@ class Mail:
     def is_answer(self) -> bool:
         """Whether the subject begins with a person's `Re:` or `Fwd:`."""
         line = self.subject_line
-        if line is not None and b":" not in line:
+        if line is not None and _COLON not in line:
             return False
         return bool(_ANSWERED.match(self.subject))
 

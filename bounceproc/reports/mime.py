@@ -31,6 +31,8 @@ _STRAY: Final = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t]|>?From )")
 
 _DASH: Final = ord("-")
 _LF: Final = ord("\n")
+_CR: Final = ord("\r")
+_ESC: Final = 0x1B
 _LINE_ENDS: Final = b"\n \t"
 _BLANKS: Final = b" \t"
 _FOLDS: Final = (b" ", b"\t")
@@ -40,12 +42,22 @@ _ENVELOPE: Final = re.compile(rb"\n*(?:>?From [^\n]*\n)?")
 """Blank lines and the mbox line before the header."""
 
 
+def holds(octets: bytes, piece: bytes) -> bool:
+    """`piece in octets`, which first asks whether the piece is a number, and pays for the exception that says no."""
+    return octets.find(piece) >= 0
+
+
+def is_plain(octets: bytes) -> bool:
+    """Whether octets are ASCII as they stand: no encoded word (RFC 2047) in them, and no escape to another character set."""
+    return octets.isascii() and octets.find(b"=?") < 0 and _ESC not in octets
+
+
 def normalised(message: bytes) -> bytes:
     """The message with LF alone at line ends: CRLF from the wire, CR from old Macs, CR CR LF from a clumsy gateway."""
-    if b"\r" not in message:
+    if _CR not in message:
         return message
     usual = message.replace(b"\r\n", b"\n")
-    if b"\r" not in usual:
+    if _CR not in usual:
         return usual
     del usual  # of a large message no third copy
     return message.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").translate(_CR_IS_LF)
@@ -92,7 +104,7 @@ class Headers:
         return hash(self.block)
 
     def __contains__(self, name: bytes) -> bool:
-        return _NEEDLES[name] in self._lowered or self._spaced(name, 0) >= 0
+        return holds(self._lowered, _NEEDLES[name]) or self._spaced(name, 0) >= 0
 
     def _find(self, name: bytes, start: int) -> int:
         """Where the value of the next field of that name begins; -1 where there is none."""
@@ -103,7 +115,7 @@ class Headers:
         """The same for a space before the colon: forbidden, and some gateways write it."""
         lowered = self._lowered
         if self._is_spaced is None:
-            self._is_spaced = b" :" in lowered or b"\t:" in lowered
+            self._is_spaced = lowered.find(b" :") >= 0 or lowered.find(b"\t:") >= 0
         if not self._is_spaced:
             return -1
         needle = b"\n" + name
@@ -136,7 +148,7 @@ class Headers:
         block = self.block
         end = block.find(b"\n", at)
         value = self._value(at) if block.startswith(_FOLDS, end + 1) or end - at > MAX_VALUE else block[at:end]
-        if value.isascii() and b"=?" not in value and b"\x1b" not in value:
+        if is_plain(value):
             return " ".join(value.decode("ascii").split())
         return value_text(value)
 
@@ -144,7 +156,7 @@ class Headers:
         """The first value of that name in lower case and otherwise as it stands; None where it has to be decoded first."""
         at = self._find(name, 0)
         value = self._lowered[at : at + len(self._value(at))].lstrip() if at >= 0 else b""
-        return value if value.isascii() and b"=?" not in value and b"\x1b" not in value else None
+        return value if is_plain(value) else None
 
     def all(self, name: bytes) -> list[str]:
         """Every value of that name, unfolded and decoded."""
@@ -158,7 +170,7 @@ class Headers:
 
 def value_text(value: bytes) -> str:
     """A header value unfolded, with encoded words decoded and white space squeezed."""
-    text = value.decode("ascii") if value.isascii() and b"\x1b" not in value else charset_text(value, "")
+    text = value.decode("ascii") if value.isascii() and _ESC not in value else charset_text(value, "")
     return " ".join((words_decoded(text) if "=?" in text else text).split())
 
 
@@ -246,9 +258,9 @@ class Part:
         """The body as text: decoded, HTML turned into lines, line ends normalised, no more than about `limit` characters."""
         is_html = self.type == "text/html"
         octets = self.octets(limit * 2 if is_html else limit)
-        if b"\r" in octets:
+        if _CR in octets:
             octets = normalised(octets)
-        charset = self.parameter(b"charset") if b"=" in self.content_type else b""
+        charset = self.parameter(b"charset") if holds(self.content_type, b"=") else b""
         text = charset_text(octets, charset.decode("ascii", "replace"))
         return html_text(text)[:limit] if is_html else text
 

@@ -10,11 +10,11 @@ from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bounceproc.event import Event, EventType, Kind, Trust
+from bounceproc.event import EventType, Kind, Trust, happened
 from bounceproc.reports import delay, fields
 from bounceproc.reports.mail import Phrases
 from bounceproc.reports.original import addresses
-from bounceproc.reports.report import Report
+from bounceproc.reports.report import Report, reported
 from bounceproc.status import EnhancedStatus, find_reply_code
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class ProseFormat:
             marks=tuple(table["marks"]),
             recipient=_compiled(table.get("recipient", _LINE)),
             original_to=table.get("original_to", False),
-            trust=Trust(table.get("trust", Trust.REPORTED)),
+            trust=_trust(table),
             **patterns,
         )
 
@@ -109,29 +109,46 @@ class Named(NamedTuple):
     derived: str | None = None
 
 
+def _trust(table: dict[str, Any]) -> Trust:
+    return Trust(table.get("trust", Trust.REPORTED))
+
+
 def _compiled(pattern: str) -> re.Pattern[str]:
     named = _PLACEHOLDER.sub(lambda found: f"(?P<{found[1].lower()}{found[2]}>{_ADDRESS})", pattern)
     return re.compile(named, re.MULTILINE | re.IGNORECASE)
 
 
 @cache
+def _tables() -> list[dict[str, Any]]:
+    """The `[[format]]` tables in the order of the file."""
+    text = files("bounceproc.reports").joinpath("prose_formats.toml").read_text("utf-8")
+    found: list[dict[str, Any]] = tomllib.loads(text)["format"]
+    return found
+
+
+@cache
+def _format(number: int) -> ProseFormat:
+    """One format, made when a notice has one of its marks: patterns take longer to compile than most runs need to read mail."""
+    return ProseFormat.from_table(_tables()[number])
+
+
 def formats() -> tuple[ProseFormat, ...]:
     """The described formats in the order of the file."""
-    text = files("bounceproc.reports").joinpath("prose_formats.toml").read_text("utf-8")
-    return tuple(ProseFormat.from_table(table) for table in tomllib.loads(text)["format"])
+    return tuple(_format(number) for number in range(len(_tables())))
 
 
 class Marks:
     """The marks of all formats of one trust, in the order of the file."""
 
     def __init__(self, trust: Trust) -> None:
-        pairs = [(mark, form) for form in formats() if form.trust is trust for mark in form.marks]
+        numbered = [(number, table) for number, table in enumerate(_tables()) if _trust(table) is trust]
+        pairs = [(mark, number) for number, table in numbered for mark in table["marks"]]
         self._phrases = Phrases(mark for mark, _ in pairs)
-        self._forms = tuple(form for _, form in pairs)
+        self._forms = tuple(number for _, number in pairs)
 
     def within(self, mail: Mail) -> Iterator[ProseFormat]:
         """The formats of which a mark stands in a notice, in order; some twice."""
-        return (self._forms[place] for place in self._phrases.within(mail))
+        return (_format(self._forms[place]) for place in self._phrases.within(mail))
 
 
 marks = cache(Marks)
@@ -353,7 +370,7 @@ def _report(mail: Mail, detector: str, found: list[Named], trust: Trust) -> Repo
     original = mail.original
     message_id = original.message_id if original else None
     events = tuple(
-        Event(
+        happened(
             type=EventType.DELAY if warns else EventType.BOUNCE,
             recipient=one.recipient,
             final_recipient=one.final,
@@ -367,7 +384,7 @@ def _report(mail: Mail, detector: str, found: list[Named], trust: Trust) -> Repo
         )
         for one in found
     )
-    return Report(
+    return reported(
         kind=Kind.DSN,
         detector=detector,
         events=events,

@@ -22,6 +22,10 @@ _REPORT: Final = re.compile(
     rb"\s*multipart/report\s*;(?=[^\x00]*\bdelivery-status\b)[^\x00]*?\bboundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)",
     re.IGNORECASE,
 )
+_COLON: Final = ord(":")
+_ESC: Final = 0x1B
+_BEFORE: Final = frozenset(b"\n>F")
+"""How what a mailbox of old puts before a header begins."""
 _PLAIN: Final = frozenset(("", "7bit", "8bit"))
 
 
@@ -29,7 +33,7 @@ def read(data: bytes) -> Report | None:
     """A notification of RFC 3464 whose line ends are normalised and that has text, fields and returned mail in this order."""
     top = data.find(b"\n\n")
     at = data.find(_TYPE, top)
-    if at < 0 or not 0 < top < MAX_HEADER or data[:1] in b"\n>F":
+    if at < 0 or not 0 < top < MAX_HEADER or data[0] in _BEFORE:
         return None
     block = b"\n%b\n" % data[:top]
     if has_stray_line(block):
@@ -41,7 +45,7 @@ def read(data: bytes) -> Report | None:
     mail = Mail(data, headers)
     subject = headers.plain(b"subject")
     mail.give("subject_line", subject)
-    if (subject is None or b":" in subject) and mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
+    if (subject is None or _COLON in subject) and mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
         return None  # somebody forwards a report
     delimiter = b"\n--%b" % (report[1] or report[2])
     first = data.find(delimiter, top, at)
@@ -54,7 +58,7 @@ def read(data: bytes) -> Report | None:
         return None
     returned = _entity(data, end, delimiter, is_last=True)
     text = data[body:end]
-    if returned is None or returned[0].type not in RETURNED_TYPES or not text.isascii() or b"\x1b" in text:
+    if returned is None or returned[0].type not in RETURNED_TYPES or not text.isascii() or _ESC in text:
         return None
     if data.startswith(b"\n", begin := first + len(delimiter)):
         mail.give("text_at", (begin + 1, second))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bounceproc.pipeline import classified
+from bounceproc.classify.events import classified
 from bounceproc.policy.decide import decide
 from bounceproc.policy.replay import differences
 

@@ -137,7 +137,7 @@ def _read_file(path: str, limit: int) -> bytes | None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         content = os.read(descriptor, READ_SIZE)
-        if not (more := os.read(descriptor, READ_SIZE)):
+        if not (more := os.read(descriptor, 1)):
             return content if len(content) <= limit else None  # most reports are short
         pieces = bytearray(content)
         while more:

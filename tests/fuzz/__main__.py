@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from bounceproc.classify.classifier import default_classifier
+from bounceproc.classify.events import classified
 from bounceproc.errors import MalformedReportError
-from bounceproc.pipeline import classified
 from bounceproc.reports.recognise import recognise
 
 CORPUS: Final = Path(__file__).parent.parent / "corpus"

@@ -29,15 +29,15 @@ BAD = 33
 
 KILLED = f"""
 import os, signal, sys
-from bounceproc import pipeline
+from bounceproc import meaning
 from bounceproc.bootstrap import run_mailboxes
 from bounceproc.config import Config
-recognise = pipeline.recognise
+recognise = meaning.recognise
 def deadly(message):
     if b"u{BAD}@example.com" in message:
         os.kill(os.getpid(), signal.SIGKILL)
     return recognise(message)
-pipeline.recognise = deadly
+meaning.recognise = deadly
 runs = run_mailboxes(Config.load(sys.argv[1], environ={{}}), [])
 print(runs.summaries[0].messages, len(runs.failures))
 """

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounceproc import pipeline
+from bounceproc import meaning
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import BadDataError, UnavailableError
 from bounceproc.event import BounceClass, EventType, Kind
-from bounceproc.pipeline import Pipeline, describe, interpret, meant, raw_digest, read
+from bounceproc.meaning import describe, interpret
+from bounceproc.pipeline import Pipeline, meant, raw_digest, read
 from bounceproc.policy.settings import Policy
 from bounceproc.ports import Outcome, RawMessage, Reading
 from tests.unit.fakes import FakeLedger, batch_of
@@ -57,7 +58,7 @@ def test_a_reader_that_raises_makes_one_malformed_message(monkeypatch: pytest.Mo
     def bad(_message: bytes) -> None:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(pipeline, "recognise", bad)
+    monkeypatch.setattr(meaning, "recognise", bad)
 
     found = interpret(ORDINARY, default_classifier())
 
