@@ -127,6 +127,10 @@ def _once(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def _some(values: tuple[str, ...]) -> tuple[str, ...]:
+    return values or _fail("is empty", "Name one.")
+
+
 def _disposal(value: object) -> Disposal:
     if isinstance(value, Disposal):
         return value
@@ -202,7 +206,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
 Name = Annotated[str, AfterValidator(_name)]
 Domains = Annotated[tuple[Annotated[str, AfterValidator(_domain)], ...], AfterValidator(_once)]
-Senders = Annotated[tuple[Annotated[str, AfterValidator(_sender)], ...], Field(min_length=1), AfterValidator(_once)]
+Senders = Annotated[tuple[Annotated[str, AfterValidator(_sender)], ...], AfterValidator(_some), AfterValidator(_once)]
 Nameservers = tuple[Annotated[Endpoint, PlainValidator(_nameserver)], ...]
 Place = Annotated[Disposal, PlainValidator(_disposal)]
 Listener = Annotated[Endpoint | None, PlainValidator(_endpoint)]
