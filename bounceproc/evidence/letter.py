@@ -12,7 +12,9 @@ from bounceproc.reports.mime import normalised
 MAX_MESSAGE: Final = 1024 * 1024
 """Octets of a message whose signature is verified: reports are small, and a larger one waits for another proof."""
 MAX_HEADER: Final = 64 * 1024
-"""Octets of a header: unfolding takes time that grows with the square of it."""
+"""Octets of a header."""
+MAX_FIELD: Final = 16 * 1024
+"""Octets of one field: unfolding takes time that grows with the square of it."""
 MAX_FIELDS: Final = 500
 
 SINGLE: Final = frozenset(
@@ -28,7 +30,8 @@ _FOLDS: Final = (b" ", b"\t")
 class Letter:
     """One message. Lines end in LF."""
 
-    data: bytes
+    head: bytes
+    """The header, without the blank line behind it."""
     fields: tuple[tuple[str, bytes], ...]
     """Names in lower case, values as they stand, folds and all."""
     body: bytes
@@ -55,7 +58,8 @@ class Letter:
             if found is None or len(fields) >= MAX_FIELDS:
                 return None
             fields.append((found[1].decode("ascii").lower(), [line[found.end() :]]))
-        return cls(data, tuple((name, b"\n".join(lines)) for name, lines in fields), body)
+        joined = tuple((name, b"\n".join(lines)) for name, lines in fields)
+        return cls(head, joined, body) if all(len(value) <= MAX_FIELD for _, value in joined) else None
 
     def all(self, name: str) -> list[bytes]:
         """Every value of that name."""

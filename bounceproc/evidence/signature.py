@@ -16,6 +16,8 @@ MAX_SIGNATURES: Final = 3
 """Signatures of one message that are verified."""
 MAX_BLANKS: Final = 40
 """White space in one place: reading a signature takes time that grows with the square of it."""
+MAX_COVERED: Final = 100
+"""Names in h=: each is looked for in the whole header."""
 MAX_KEY: Final = 1024
 """Octets of a public key in base64: RSA of 4096 bits has 736."""
 ALGORITHM: Final = b"rsa-sha256"
@@ -68,8 +70,11 @@ def _signature(place: int, value: bytes) -> Signature | None:
     identity = tags.get(b"i", b"@" + domain).lower().rpartition(b"@")[2]
     if identity != domain and not identity.endswith(b"." + domain):
         return None
+    names = tags.get(b"h", b"").split(b":")
+    if len(names) > MAX_COVERED:
+        return None
     try:
-        covers = frozenset(name.strip().decode("ascii").lower() for name in tags.get(b"h", b"").split(b":"))
+        covers = frozenset(name.strip().decode("ascii").lower() for name in names)
         identity_domain = identity.decode("ascii")
     except UnicodeDecodeError:
         return None

@@ -173,7 +173,7 @@ class Evidence:
         recipient = only_address(letter.only("to") or b"")
         if recipient is None:
             return None
-        made = [one for one in signatures(letter) if self._is_ours(one.domain) and "to" in one.covers]
+        made = [one for one in signatures(letter) if one.domain in self.domains and "to" in one.covers]
         for signature in made[:MAX_SIGNATURES]:
             if self._verifies(letter, signature, left):
                 return recipient, f"the returned copy, for this recipient, bears the signature of {signature.domain}"

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import EventType, Kind, Trust
 from bounceproc.evidence import verifying
-from bounceproc.evidence.letter import MAX_MESSAGE
+from bounceproc.evidence.letter import MAX_MESSAGE, Letter
 from bounceproc.evidence.operators import Operator, Operators
+from bounceproc.evidence.signature import signatures, usable_key
 from bounceproc.evidence.weighing import MAX_QUESTIONS, Evidence
 from bounceproc.pipeline import meant, read
 from bounceproc.policies import deciding_on_trust
 from bounceproc.policy.settings import Policy
 from bounceproc.ports import RawMessage
-from tests.unit.evidence.signing import Zone, sign
+from tests.unit.evidence.signing import USUAL, Zone, record, sign
 from tests.unit.mails import complaint, dsn
 
 if TYPE_CHECKING:
@@ -168,9 +169,15 @@ def test_our_signature_on_the_returned_copy_matches(crlf: bool) -> None:
     assert trusts(traced) == [Trust.MATCHED]
 
 
-def test_also_of_a_domain_below_ours_and_in_a_complaint() -> None:
+def test_a_domain_below_ours_is_ours_where_it_is_named() -> None:
+    """It may be somebody else's who sends for us."""
     zone = Zone("mail.sender.example")
-    assert trusts(returned(sign(mail(), "mail.sender.example")), zone) == [Trust.MATCHED]
+    below = returned(sign(mail(), "mail.sender.example"))
+    assert trusts(below, zone) == [Trust.REPORTED]
+    assert trusts(below, zone, domains=frozenset({OURS, "mail.sender.example"})) == [Trust.MATCHED]
+
+
+def test_our_signature_in_a_complaint_matches_too() -> None:
     before, _, _ = complaint().partition(b"Content-Type: message/rfc822")
     within = before + b"Content-Type: message/rfc822\n\n" + sign(mail(), OURS) + b"\n--b2--\n"
     assert trusts(within) == [Trust.MATCHED]
@@ -207,11 +214,11 @@ def test_a_copy_that_proves_nothing_leaves_it_reported(forged: bytes) -> None:
 # ---- keys ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("record", [b"", b"v=DKIM1; p=", b"v=DKIM1; k=rsa; p=AAAA", b"\xff", b"p=" + b"A" * 5000, None])
-def test_without_a_key_it_stays_reported(record: bytes | None) -> None:
+@pytest.mark.parametrize("found", [b"", b"v=DKIM1; p=", b"v=DKIM1; k=rsa; p=AAAA", b"\xff", b"p=" + b"A" * 5000, None])
+def test_without_a_key_it_stays_reported(found: bytes | None) -> None:
     zone = Zone()
-    if record is not None:
-        zone["s1._domainkey.provider.example"] = record
+    if found is not None:
+        zone["s1._domainkey.provider.example"] = found
     assert trusts(SIGNED, zone) == [Trust.REPORTED]
 
 
@@ -298,6 +305,21 @@ def test_spaces_without_end_take_no_time_that_grows_with_their_square() -> None:
     assert trusts(sign_fast(wide)) == [Trust.REPORTED]
 
 
+def test_headers_that_would_take_long_to_read_are_left_alone() -> None:
+    zone = Zone("provider.example")
+    folded = b"X-Long: a" + b"\n b" * 10_000 + b"\n"
+    covers = (*USUAL, *(f"x-{number}" for number in range(200)))
+    for message in (
+        folded + SIGNED,
+        b"X-A: b\n" * 600 + SIGNED,
+        b"".join(b"X-B%d: " % number + b"c" * 1000 + b"\n" for number in range(100)) + SIGNED,
+        sign(complaint(), "provider.example", covers=covers),
+        SIGNED.replace(b"; h=", b";" + b" " * 60 + b"h="),
+    ):
+        assert trusts(message, zone) == [Trust.REPORTED]
+    assert zone.asked == []
+
+
 def sign_fast(message: bytes) -> bytes:
     """A signature that is not right, and is found so only at the body."""
     return SIGNED[: len(SIGNED) - len(complaint())] + message
@@ -321,15 +343,41 @@ def test_what_is_signed_or_guessed_is_left_as_it_is() -> None:
         assert [proof.why for proof in evidence().proofs(SIGNED, Kind.ARF, events)] == [""]
 
 
-@settings(max_examples=60)
-@given(
-    st.binary()
-    | st.tuples(st.integers(0, len(SIGNED)), st.integers(0, 40), st.binary(max_size=30)).map(
-        lambda cut: SIGNED[: cut[0]] + cut[2] + SIGNED[cut[0] + cut[1] :]
+BACK = returned(OWN)
+
+
+def mangled(message: bytes) -> st.SearchStrategy[bytes]:
+    """The message with a piece put in place of another one."""
+    return st.tuples(st.integers(0, len(message)), st.integers(0, 40), st.binary(max_size=30)).map(
+        lambda cut: message[: cut[0]] + cut[2] + message[cut[0] + cut[1] :]
     )
-)
-def test_any_octets_are_weighed_without_an_error(message: bytes) -> None:
-    one = reading(SIGNED)
-    event = one.events[0]._replace(type=EventType.COMPLAINT)
-    for proof in evidence().proofs(message, Kind.ARF, (event,)):
-        assert proof.event.trust in (Trust.REPORTED, Trust.MATCHED)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from([Kind.ARF, Kind.DSN]), st.binary() | mangled(SIGNED) | mangled(BACK))
+def test_any_octets_are_weighed_without_an_error(kind: Kind, message: bytes) -> None:
+    event = reading(SIGNED).events[0]
+    for type_ in (EventType.COMPLAINT, EventType.BOUNCE):
+        (proof,) = evidence(trusted=frozenset({"mx.example.com"})).proofs(message, kind, (event._replace(type=type_),))
+        assert proof.event.trust is (Trust.MATCHED if proof.why else Trust.REPORTED)
+
+
+@given(st.binary() | mangled(record()), st.binary() | mangled(SIGNED))
+def test_any_key_and_any_signature_are_read_without_an_error(key: bytes, message: bytes) -> None:
+    letter = Letter.parse(message)
+    if letter is None:
+        return
+    for signature in signatures(letter):
+        usable_key(key, signature)
+        assert verifying.verifies(letter, signature, lambda _name: key) in (True, False)
+
+
+@pytest.mark.parametrize("canonical", [(b"relaxed", b"relaxed"), (b"relaxed", b"simple"), (b"simple", b"simple")])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n\n", b" \t\n\t \n", b"  a \t b\t\n\n c\n\n"])
+def test_bodies_with_every_kind_of_space_are_signed_and_verified_alike(
+    canonical: tuple[bytes, bytes], end: bytes
+) -> None:
+    signed = Letter.parse(sign(b"From: a@sender.example\nSubject: x\n\n" + end, OURS, canonical=canonical))
+    assert signed is not None
+    (signature,) = signatures(signed)
+    assert verifying.verifies(signed, signature, lambda _name: record())
