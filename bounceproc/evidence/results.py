@@ -47,6 +47,8 @@ class _Found(NamedTuple):
     host: str
     passed: frozenset[str]
     failed: frozenset[str]
+    is_about_dkim: bool
+    """Whether it says anything of DKIM, and be it that there was no signature."""
 
 
 def claims(fields: Sequence[tuple[str, bytes]], trusted: frozenset[str]) -> tuple[Claim, ...]:
@@ -87,9 +89,14 @@ def _believed(fields: Iterable[tuple[str, bytes]], trusted: frozenset[str]) -> I
         elif name == _RESULTS and left:
             left -= 1
             one = _read(value)
-            if one is not None and one.host in trusted and (one.host not in passed or one.host in below):
-                if one.host not in passed:
-                    above.add(one.host)
+            if one is None or one.host not in trusted:
+                continue
+            if one.host not in passed:
+                above.add(one.host)
+                yield one
+            elif one.host in below:
+                # What follows may be the first line of the sender, if no filter took it away.
+                below -= {one.host} if one.is_about_dkim else set()
                 yield one
         elif not _TRACE.fullmatch(name):
             below = frozenset()
@@ -124,12 +131,14 @@ def _read(value: bytes) -> _Found | None:
         return None
     passed: set[str] = set()
     failed: set[str] = set()
+    is_about_dkim = False
     for clause in clauses:
         method = _METHOD.match(clause)
         if method is None or method[1].lower() != "dkim":
             continue
+        is_about_dkim = True
         (passed if method[2].lower() == "pass" else failed).update(_domains(clause, method.end()))
-    return _Found(named[1].strip('"').lower().rstrip("."), frozenset(passed), frozenset(failed))
+    return _Found(named[1].strip('"').lower().rstrip("."), frozenset(passed), frozenset(failed), is_about_dkim)
 
 
 def _domains(clause: str, at: int) -> set[str]:

@@ -61,6 +61,14 @@ def test_elsewhere_it_does_not(lines: list[str]) -> None:
     assert said(*lines) == []
 
 
+def test_below_our_received_only_the_first_that_tells_of_dkim_counts() -> None:
+    """A filter that leaves what others wrote in its name has put its own right above that."""
+    dmarc = "Authentication-Results: mx.example.com; dmarc=pass header.from=y.example"
+    nothing = "Authentication-Results: mx.example.com; dkim=none"
+    assert said(BY_US, dmarc, PASS, PASS.replace("loop", "forged"), BY_THEM) == FOUND
+    assert said(BY_US, nothing, PASS, BY_THEM) == []
+
+
 def test_a_sender_who_greets_in_our_name_gains_nothing() -> None:
     greeting = "Received: from a by mx.example.com with LMTP (x [192.0.2.9]) by relay.evil.example with ESMTP; date"
     assert said(greeting, PASS) == []
