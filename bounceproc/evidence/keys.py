@@ -19,6 +19,8 @@ TIMEOUT: Final = 2.0
 """Seconds for one question, all servers and tries together."""
 MAX_RECORD: Final = 4 * 1024
 """Octets of a record that are taken for a key."""
+PAYLOAD: Final = 1232
+"""Octets of an answer that come in one piece everywhere: most keys do not fit into the 512 of old."""
 KEPT: Final = 1000
 """Answers that are remembered, of keys and of names without one each: who invents names pushes out no keys."""
 LONGEST: Final = 3600.0
@@ -27,9 +29,9 @@ SHORTEST: Final = 60.0
 NOTHING: Final = 300.0
 """Seconds for which it is remembered that a name has no key."""
 SILENT: Final = 3
-"""Questions in a row that nobody answered, after which none is asked for a while."""
+"""Questions in a row that nobody answered in time, after which none is asked for a while."""
 REST: Final = 60.0
-"""Seconds of that while."""
+"""Seconds of that while, and for which a server that fails at a name is not asked for it again."""
 
 
 class _Known(NamedTuple):
@@ -79,7 +81,7 @@ class Keys:
             self._silent = 0
             now = self._clock()
             if record is None:
-                _keep(self._without, name, _Known(None, now + NOTHING))
+                _keep(self._without, name, _Known(None, now + ttl))
             else:
                 _keep(self._keys, name, _Known(record, now + min(max(ttl, SHORTEST), LONGEST)))
         return record
@@ -102,7 +104,7 @@ class Keys:
                 self._rests_until = self._clock() + REST
 
     def _ask(self, name: str) -> tuple[bytes | None, float]:
-        """The one TXT record of a name, and for how many seconds it holds.
+        """The one TXT record of a name, or that there is none to be had, and for how many seconds that holds.
 
         Raises:
             Silence: nobody answered.
@@ -111,12 +113,17 @@ class Keys:
         try:
             answer = self._asked().resolve(f"{name}.", dns.rdatatype.TXT, lifetime=TIMEOUT, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return None, 0.0
-        except (dns.exception.DNSException, OSError, UnicodeError) as error:
+            return None, NOTHING
+        except (dns.exception.Timeout, dns.resolver.NoResolverConfiguration, OSError) as error:
             raise Silence from error
+        except (
+            dns.exception.DNSException,
+            UnicodeError,
+        ):  # a server that fails, and says so at once; a name that is none
+            return None, REST
         records = [b"".join(record.strings) for record in answer]
         if len(records) != 1 or len(records[0]) > MAX_RECORD:  # RFC 6376 3.6.2.2: of several, none is meant
-            return None, 0.0
+            return None, NOTHING
         return records[0], float(answer.rrset.ttl if answer.rrset is not None else 0)
 
     def _asked(self) -> dns.resolver.Resolver:
@@ -124,6 +131,7 @@ class Keys:
             resolver = dns.resolver.Resolver(configure=not self._nameservers)
             if self._nameservers:
                 resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in self._nameservers]
+            resolver.use_edns(0, 0, PAYLOAD)
             self._resolver = resolver
         return self._resolver
 

@@ -92,21 +92,36 @@ def test_no_more_than_so_many_are_remembered_and_invented_names_push_out_no_key(
     assert sum(keys.known(f"x{number}._domainkey.example.org") for number in range(10)) == 3
 
 
-@pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "silence"])
-def test_a_server_that_knows_nothing_is_asked_a_few_times_and_then_left_alone(
-    keys: Keys, server: NameServer, clock: Clock, monkeypatch: pytest.MonkeyPatch, rcode: str
+def test_a_server_that_is_silent_is_asked_a_few_times_and_then_left_alone(
+    keys: Keys, server: NameServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "TIMEOUT", 0.1)
-    server.rcode = rcode
+    server.rcode = "silence"
     for _ in range(room.SILENT):
         assert keys.find(NAME) is None
-    assert not keys.known(NAME), "that nobody answered is not remembered as an answer"
+    assert not keys.known(NAME), "that nobody answered is no answer"
     asked = len(server.asked)
     assert keys.find(NAME) is None
     assert len(server.asked) == asked
+    monkeypatch.setattr(room, "TIMEOUT", 5.0)
     server.rcode = ""
     clock.now += room.REST
     assert keys.find(NAME) == record()
+
+
+@pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED"])
+def test_a_server_that_fails_at_one_name_is_asked_for_others(
+    keys: Keys, server: NameServer, clock: Clock, rcode: str
+) -> None:
+    server.rcode = rcode
+    for number in range(room.SILENT * 2):
+        assert keys.find(f"x{number}.example.org") is None
+    assert keys.find("x0.example.org") is None
+    assert len(server.asked) == room.SILENT * 2
+    server.rcode = ""
+    assert keys.find(NAME) == record()
+    clock.now += room.REST
+    assert not keys.known("x0.example.org")
 
 
 @pytest.mark.parametrize("name", ["", ".", "a..b", "x" * 300, "\udcff.example", "_domainkey." + "a" * 70 + ".example"])
