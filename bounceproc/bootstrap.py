@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from bounceproc.classify.classifier import Classifier
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
+    from bounceproc.evidence.keys import Keys
+    from bounceproc.evidence.weighing import Evidence
     from bounceproc.finding import Finding
     from bounceproc.identity import Identifier
     from bounceproc.lookup.bulk.judge import Judge
@@ -97,6 +99,54 @@ def return_path_mailbox(config: Config, given: str | None) -> str:
     if given is None and not config.identity.domains:
         raise UsageError("it is not said where bounces go", "Name it: --mailbox bounces@example.org.")
     return given or f"bounces@{config.identity.domains[0]}"
+
+
+# ---- evidence: DKIM and Authentication-Results -----------------------------------------------------------------------
+
+
+def evidence_of(config: Config) -> Evidence | None:
+    """What reports are held against; None where nobody would be judged differently for it."""
+    from bounceproc.evidence.operators import Operator, built_in
+    from bounceproc.evidence.weighing import Evidence
+    from bounceproc.policies import deciding_on_trust
+
+    decides = deciding_on_trust(policy_of(config))
+    if decides is None:
+        return None
+    named = [Operator(one.name, one.senders, one.signed_by) for one in config.feedback_loop]
+    keys, verifies = _verification(config)
+    return Evidence(
+        operators=built_in().joined(named),
+        domains=frozenset(config.identity.domains),
+        trusted=frozenset(config.identity.trusted_authserv),
+        keys=keys,
+        verifies=verifies,
+        decides=decides,
+    )
+
+
+def _verification(config: Config) -> tuple[Keys | None, Callable[..., bool] | None]:
+    """Where public keys come from, and what verifies with them; neither, where it is not wanted or not installed."""
+    if not config.identity.dkim:
+        return None, None
+    try:
+        from bounceproc.evidence.keys import Keys
+        from bounceproc.evidence.verifying import verifies
+    except ModuleNotFoundError:
+        return None, None
+    return Keys([(one.host, one.port) for one in config.identity.nameservers]), verifies
+
+
+def evidence_notes(config: Config) -> list[str]:
+    """What cannot be proved because a library is missing."""
+    from importlib.util import find_spec
+
+    from bounceproc.policies import deciding_on_trust
+
+    is_wanted = config.identity.dkim and deciding_on_trust(policy_of(config)) is not None
+    if not is_wanted or all(find_spec(library) is not None for library in ("dkim", "dns")):
+        return []
+    return ["identity.dkim: no signature is verified, for the library is not installed: pip install 'bounceproc[dkim]'"]
 
 
 # ---- reading, with no database ---------------------------------------------------------------------------------------
@@ -174,8 +224,7 @@ def not_served(config: Config) -> tuple[str, ...]:
             )
         except ConfigError:
             pass  # that it cannot be read is told where the secrets are verified
-    if config.identity.trusted_authserv:
-        notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
+    notes += evidence_notes(config)
     if (config.retention.raw, config.retention.events) != (30, 730):
         notes.append("retention: nothing is purged yet")
     if config.stream:
@@ -983,6 +1032,7 @@ def _pipeline(config: Config, store: Store, ledger: Recorder | None = None, read
         clock=lambda: datetime.now(UTC),
         reader=reader,
         identifier=_identifier(config),
+        weigher=evidence_of(config),
     )
 
 

@@ -12,10 +12,15 @@ from bounceproc.meaning import interpret
 from bounceproc.reports.where import where
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
     from bounceproc.classify.classifier import Classifier
     from bounceproc.classify.explanation import Explanation
     from bounceproc.event import Event
     from bounceproc.meaning import Interpretation
+
+    Prove: TypeAlias = Callable[[bytes, Kind, Sequence[Event]], Sequence[tuple[Event, str]]]
 
 KINDS = {
     Kind.DSN: "a delivery report",
@@ -54,10 +59,14 @@ def explain_reply(text: str, classifier: Classifier) -> list[Step]:
     return [Step("reply", text), *_classification(found), *_codes(found)]
 
 
-def explain_message(message: bytes, classifier: Classifier) -> list[list[Step]]:
-    """Why a message says what it says: a first block about the message, and one about each address."""
+def explain_message(message: bytes, classifier: Classifier, prove: Prove | None = None) -> list[list[Step]]:
+    """Why a message says what it says: a first block about the message, and one about each address.
+
+    `prove` looks for reasons to believe it: of what policy would judge no differently for that, there is none to be told.
+    """
     meaning = interpret(message, classifier)
-    return [_message(meaning), *(_event(message, event, classifier) for event in meaning.events)]
+    proofs = prove(message, meaning.kind, meaning.events) if prove else [(event, "") for event in meaning.events]
+    return [_message(meaning), *(_event(message, event, classifier, why) for event, why in proofs)]
 
 
 def _message(meaning: Interpretation[Event]) -> list[Step]:
@@ -75,7 +84,7 @@ def _message(meaning: Interpretation[Event]) -> list[Step]:
     return steps
 
 
-def _event(message: bytes, event: Event, classifier: Classifier) -> list[Step]:
+def _event(message: bytes, event: Event, classifier: Classifier, why: str) -> list[Step]:
     verdict = f"{event.class_} {event.type}, {event.category}" if event.type in CLASSIFIED else str(event.type)
     steps = [Step("address", f"{event.recipient or 'hidden by the report'}: {verdict}"), *_recipient(message, event)]
     if event.diagnostic:
@@ -92,7 +101,7 @@ def _event(message: bytes, event: Event, classifier: Classifier) -> list[Step]:
         steps += [*_codes(found), *_classification(found)]
     if event.type in ACTS:
         steps.append(Step("leads to", ACTS[event.type]))
-    steps.append(Step("trust", _trust(event)))
+    steps.append(Step("trust", _trust(event, why)))
     return steps
 
 
@@ -131,14 +140,14 @@ def _classification(found: Explanation) -> list[Step]:
     return steps
 
 
-def _trust(event: Event) -> str:
+def _trust(event: Event, why: str) -> str:
     meaning = {
         "signed": "it carries our own token",
         "matched": "it was held against what we sent",
         "reported": "a well-formed report, with nothing to hold it against",
         "heuristic": "a guess by generic patterns: it only counts",
     }
-    return f"{event.trust}: {meaning[event.trust]}"
+    return f"{event.trust}: {why or meaning[event.trust]}"
 
 
 def to_dict(steps: list[Step]) -> dict[str, Any]:

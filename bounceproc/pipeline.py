@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bounceproc.identity import Identifier
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Incident, RawMessage, Reader, Recorded, Recorder
+    from bounceproc.ports import Incident, RawMessage, Reader, Recorded, Recorder, Weigher
 
 OUTCOMES: Final = {
     Kind.DSN: Outcome.REPORT,
@@ -112,6 +112,7 @@ class Pipeline:
         clock: Callable[[], datetime],
         reader: Reader | None = None,
         identifier: Identifier | None = None,
+        weigher: Weigher | None = None,
     ) -> None:
         self._ledger = ledger
         self._classifier = classifier
@@ -119,6 +120,7 @@ class Pipeline:
         self._clock = clock
         self._reader = reader
         self._identifier = identifier
+        self._weigher = weigher
 
     def preview(self, batch: MessageBatch) -> BatchResult:
         """What the messages say, with nothing recorded: for dry runs."""
@@ -148,6 +150,8 @@ class Pipeline:
         self, source: str, readings: tuple[Reading, ...], batch: MessageBatch, settled: Sequence[str] = ()
     ) -> BatchResult:
         """The same for a batch whose messages were read already."""
+        if self._weigher is not None:
+            readings = self._weigher.weighed(readings)
         now = self._clock()
         try:
             return self._commit(source, readings, batch, settled, now)

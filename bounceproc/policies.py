@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bounceproc.event import Trust
+from bounceproc.event import BounceClass, EventType, Trust
 from bounceproc.policy.incident import IncidentPolicy
 from bounceproc.policy.settings import Policy, Threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bounceproc.config import Config
     from bounceproc.config import Policy as PolicySection
     from bounceproc.config import Threshold as ThresholdSection
+    from bounceproc.event import Event
 
 SOFT: Final = ("inactive-mailbox", "mailbox-full", "recipient-refused")
 """Categories of soft bounces that suppress on repetition."""
@@ -79,6 +80,24 @@ def row_of(rows: PolicySection, name: str) -> ThresholdSection | None:
     """The row of this name; None for a category of hard bounce that has none of its own."""
     found: ThresholdSection | None = getattr(rows, name.replace("-", "_"))
     return found
+
+
+def deciding_on_trust(policy: Policy) -> Callable[[Event], bool] | None:
+    """Of which reported events policy would think differently if they were matched; None: of none."""
+    levels = (policy.acts, policy.counts, policy.reviews)
+    reported, matched = (
+        next((place for place, level in enumerate(levels) if trust in level), len(levels))
+        for trust in (Trust.REPORTED, Trust.MATCHED)
+    )
+    if matched >= reported:
+        return None
+    counted = frozenset({*policy.soft, *policy.domain_categories, "unknown"})
+
+    def decides(event: Event) -> bool:
+        is_harmless = event.type is EventType.BOUNCE and event.class_ is not BounceClass.HARD
+        return not is_harmless or event.category in counted
+
+    return decides
 
 
 def threshold(row: ThresholdSection) -> Threshold:

@@ -230,6 +230,14 @@ class Reading:
     """`raw` as it is kept; None where that has still to be made."""
 
 
+class Weigher(Protocol):
+    """Holds what was reported against what can be proved."""
+
+    def weighed(self, readings: Sequence[Reading]) -> tuple[Reading, ...]:
+        """The same readings in order, events that there is proof of with more trust. Never raises; takes bounded time."""
+        ...
+
+
 class IncidentState(StrEnum):
     """What a person said of an incident."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, RulesOption, rule_files
+from bounceproc.cli.options import ConfigOption, RulesOption, proofs, rule_files
 from bounceproc.cli.output import Format, harmless, out, print_json
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ def explain(
     if reply is not None:
         _show([explain_reply(reply, classifier)], format_)
         return
+    prove = proofs(config)
     for message in read_messages([path or "-"]):
-        blocks = explain_message(message.data, classifier)
+        blocks = explain_message(message.data, classifier, prove)
         if format_.is_json:
             print_json(
                 {"source": message.ref, **to_dict(blocks[0]), "addresses": [to_dict(block) for block in blocks[1:]]}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bounceproc.config import Config
+    from bounceproc.explain import Prove
 
 ConfigOption = Annotated[
     Path | None,
@@ -119,6 +120,18 @@ def rule_files(config: Path | None, given: Sequence[Path] | None = None) -> tupl
     if find(path, os.environ, Path.cwd()) is None:
         return tuple(given or ())
     return (*(given or ()), *configuration(path).classify.rule_files)
+
+
+def proofs(config: Path | None) -> Prove | None:
+    """What finds the proof of a report, where one is configured that makes a difference."""
+    from bounceproc.bootstrap import evidence_of
+    from bounceproc.config.finding import find
+
+    path = chosen(config)
+    if find(path, os.environ, Path.cwd()) is None:
+        return None
+    evidence = evidence_of(configuration(path))
+    return None if evidence is None else evidence.proofs
 
 
 def now() -> datetime:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bounceproc.config.sections import (
         Classify,
         Database,
+        FeedbackLoop,
         Identity,
         Lmtp,
         Log,
@@ -59,6 +60,7 @@ class Config:
     log: Log
     identity: Identity
     stream: tuple[Stream, ...]
+    feedback_loop: tuple[FeedbackLoop, ...]
     classify: Classify
     policy: Policy
     serve: Serve

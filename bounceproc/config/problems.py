@@ -6,7 +6,7 @@ from collections import Counter
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
-from bounceproc.config.sections import LISTS, Document, Mailbox, Stream, model_of
+from bounceproc.config.sections import LISTS, Document, FeedbackLoop, Mailbox, Stream, model_of
 from bounceproc.config.toml import bare_or_quoted
 from bounceproc.config.values import WrongValueError
 
@@ -126,12 +126,15 @@ def _hint(path: Location) -> str:
     return f"It belongs into {' or '.join(elsewhere)}." if elsewhere else f"Known here: {', '.join(known)}."
 
 
+_ROWS: Final[dict[str, type[BaseModel]]] = {"mailbox": Mailbox, "stream": Stream, "feedback_loop": FeedbackLoop}
+
+
 def _known(path: Location) -> list[str]:
     """The keys of the table at this path."""
     model: type[BaseModel] = Document
     for part in path:
         if part in LISTS:
-            model = Mailbox if part == "mailbox" else Stream
+            model = _ROWS[part]
         elif isinstance(part, str):
             fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
             below = model_of(fields.get(part))

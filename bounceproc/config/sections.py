@@ -4,6 +4,7 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, get_args
 
@@ -41,6 +42,8 @@ MAX_ATTEMPTS: Final = 100
 
 RESERVED_NAMES: Final = frozenset({"files", "lmtp"})
 """Names of mailboxes that the ledger uses for its own sources."""
+
+DNS_PORT: Final = 53
 
 PORTS: Final = {"tls": 993, "starttls": 143, "none": 143}
 """IMAP's ports by kind of connection (RFC 8314 section 3.2, RFC 9051 section 11.1)."""
@@ -124,6 +127,10 @@ def _once(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def _some(values: tuple[str, ...]) -> tuple[str, ...]:
+    return values or _fail("is empty", "Name one.")
+
+
 def _disposal(value: object) -> Disposal:
     if isinstance(value, Disposal):
         return value
@@ -166,12 +173,41 @@ def _secret_url(value: SecretStr) -> SecretStr:
     return SecretStr(database_url(value.get_secret_value()))
 
 
+def _nameserver(value: object) -> Endpoint:
+    if isinstance(value, Endpoint):
+        return value
+    advice = "Write 127.0.0.1, 127.0.0.1:5353 or [::1]:53."
+    text = _text(value, advice)
+    try:
+        found = Endpoint(str(ip_address(text)), DNS_PORT)
+    except ValueError:
+        try:
+            found = Endpoint.parse(text)
+            ip_address(found.host)
+        except ValueError as error:
+            raise WrongValueError(f"{text!r} is no address of a name server", advice) from error
+    return found
+
+
+def _sender(value: str) -> str:
+    try:
+        if "@" in value:
+            return Address.parse(value).normal
+        return "." * value.startswith(".") + Address.parse_domain(value.removeprefix(".")).domain
+    except InvalidAddressError as error:
+        raise WrongValueError(
+            f"{value!r} is no sender", "Write fbl@example.com, example.com, or .example.com for all below it, too."
+        ) from error
+
+
 Days = Annotated[int, Field(strict=True, ge=0, le=MAX_DAYS)]
 Count = Annotated[int, Field(strict=True, ge=1, le=MAX_MESSAGES)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
 Name = Annotated[str, AfterValidator(_name)]
 Domains = Annotated[tuple[Annotated[str, AfterValidator(_domain)], ...], AfterValidator(_once)]
+Senders = Annotated[tuple[Annotated[str, AfterValidator(_sender)], ...], AfterValidator(_some), AfterValidator(_once)]
+Nameservers = tuple[Annotated[Endpoint, PlainValidator(_nameserver)], ...]
 Place = Annotated[Disposal, PlainValidator(_disposal)]
 Listener = Annotated[Endpoint | None, PlainValidator(_endpoint)]
 File = Annotated[Path, BeforeValidator(lambda value: value or _fail("is empty", "Name a file."))]
@@ -405,6 +441,11 @@ class Identity(Section):
     token_secret: SecretStr | None = None
     token_secret_file: File | None = None
     trusted_authserv: Domains = ()
+    """Hosts whose Authentication-Results count."""
+    dkim: Flag = True
+    """False: no signature is verified, and nothing is asked of the DNS."""
+    nameservers: Nameservers = ()
+    """Who is asked for public keys; empty: the name servers of the system."""
     extension_delimiter: str = "+"
     """Each of these characters may begin an address extension; empty: there are none."""
 
@@ -429,6 +470,16 @@ class Stream(Section):
 
     name: Name
     match: Annotated[Matcher, PlainValidator(Matcher.parse)]
+
+
+class FeedbackLoop(Section):
+    """`[[feedback_loop]]`: an operator of a feedback loop beside those that are known."""
+
+    name: Name
+    senders: Senders
+    """From of the reports: an address, a domain where nobody else has mailboxes, or `.domain` for it and all below."""
+    signed_by: Domains = ()
+    """Signing domains (d= of DKIM) beside the domain of From."""
 
 
 class Threshold(Section):
@@ -672,6 +723,7 @@ class Document(Section):
     log: Log
     identity: Identity
     stream: tuple[Stream, ...]
+    feedback_loop: tuple[FeedbackLoop, ...]
     classify: Classify
     policy: Policy
     serve: Serve
@@ -679,7 +731,7 @@ class Document(Section):
     lmtp: Lmtp
 
 
-LISTS: Final = ("mailbox", "stream")
+LISTS: Final = ("mailbox", "stream", "feedback_loop")
 """Tables that may stand there more than once."""
 
 

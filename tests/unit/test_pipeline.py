@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from hypothesis import given
@@ -11,13 +13,16 @@ from hypothesis import strategies as st
 from bounceproc import meaning
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import BadDataError, UnavailableError
-from bounceproc.event import BounceClass, EventType, Kind
+from bounceproc.event import BounceClass, EventType, Kind, Trust
 from bounceproc.meaning import describe, interpret
 from bounceproc.pipeline import Pipeline, meant, raw_digest, read
 from bounceproc.policy.settings import Policy
 from bounceproc.ports import Outcome, RawMessage, Reading
 from tests.unit.fakes import FakeLedger, batch_of
 from tests.unit.mails import NO_RECIPIENT, ORDINARY, complaint, dsn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -130,6 +135,30 @@ def test_observing_decides_and_applies_nothing() -> None:
     assert len(result.verdicts) == 1
     assert result.changed == 0
     assert ledger.verdicts == []
+
+
+def test_a_batch_is_weighed_once_before_it_is_recorded_and_a_preview_not_at_all() -> None:
+    class Weigher:
+        seen: ClassVar[list[int]] = []
+
+        def weighed(self, readings: Sequence[Reading]) -> tuple[Reading, ...]:
+            self.seen.append(len(readings))
+            events = [tuple(event._replace(trust=Trust.MATCHED) for event in one.events) for one in readings]
+            return tuple(replace(one, events=each) for one, each in zip(readings, events, strict=True))
+
+    ledger = FakeLedger([], fail_on=b"poison@example.com", error=BadDataError("refused"))
+    batch = batch_of(dsn("poison@example.com"), dsn("a@example.com"))
+    counting = Policy(acts=frozenset({Trust.MATCHED}), counts=frozenset({Trust.REPORTED}))
+    weighed = Pipeline(
+        ledger=ledger, classifier=default_classifier(), policy=counting, clock=lambda: NOW, weigher=Weigher()
+    )
+
+    assert weighed.preview(batch).readings[0].events[0].trust is Trust.REPORTED
+    result = weighed.process("fake", batch)
+
+    assert Weigher.seen == [2], "also where the store refuses a part of it"
+    assert result.readings[1].events[0].trust is Trust.MATCHED
+    assert len(ledger.verdicts) == 1, "what is matched acts"
 
 
 def test_a_message_that_the_store_refuses_is_parked_and_the_others_are_recorded() -> None:

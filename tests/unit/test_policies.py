@@ -11,8 +11,8 @@ import pytest
 from bounceproc.classify.categories import CATEGORIES, Fault
 from bounceproc.config import Config
 from bounceproc.config.toml import write
-from bounceproc.event import BounceClass, Trust
-from bounceproc.policies import HARD, SOFT, policy_of, shown
+from bounceproc.event import BounceClass, Event, EventType, Trust
+from bounceproc.policies import HARD, SOFT, deciding_on_trust, policy_of, shown
 from bounceproc.policy.settings import Policy, Threshold
 
 if TYPE_CHECKING:
@@ -108,3 +108,32 @@ def test_only_the_recipients_own_faults_have_rows() -> None:
 
     assert {faults[name].fault for name in (*HARD, *SOFT)} == {Fault.RECIPIENT}
     assert {name for name, info in faults.items() if info.class_ is BounceClass.HARD} == set(HARD)
+
+
+@pytest.mark.parametrize(
+    ("text", "matters"),
+    [
+        ("", False),
+        ("[policy.trust]\nreported = 'counts'\n", True),
+        ("[identity]\ndomains = ['example.com']\n", True),
+        ("[identity]\ntoken_secret = 'not so secret'\n", True),
+        ("[identity]\ndomains = ['example.com']\n[policy.trust]\nmatched = 'counts'\n", False),
+        ("[identity]\ntoken_secret = 'not so secret'\n[policy.trust]\nmatched = 'counts'\n", True),
+    ],
+)
+def test_whether_proof_would_change_anything(tmp_path: Path, text: str, matters: bool) -> None:
+    assert (deciding_on_trust(policy_of(config(tmp_path, text))) is not None) is matters
+
+
+def test_proof_changes_nothing_for_what_is_no_fault_of_the_address(tmp_path: Path) -> None:
+    decides = deciding_on_trust(policy_of(config(tmp_path, "[identity]\ndomains = ['example.com']\n")))
+    assert decides is not None
+
+    def bounce(category: str, class_: BounceClass = BounceClass.SOFT) -> Event:
+        return Event(EventType.BOUNCE, None, category=category, class_=class_)
+
+    assert decides(Event(EventType.COMPLAINT, None))
+    assert decides(Event(EventType.DELIVERY, None))
+    assert decides(bounce("bad-mailbox", BounceClass.HARD))
+    assert all(decides(bounce(category)) for category in (*SOFT, "expired", "unknown"))
+    assert not any(decides(bounce(category)) for category in ("spam-block", "rate-limited", "greylisted", "policy"))

@@ -73,6 +73,12 @@ domains = ["Example.COM", "bücher.example"]
 token_secret = "hunter3"
 trusted_authserv = ["mx.example.com"]
 extension_delimiter = "+-"
+nameservers = ["127.0.0.1", "[::1]:5353"]
+dkim = false
+[[feedback_loop]]
+name = "Local"
+senders = ["FBL@Loop.example", ".loops.example", "bücher.example"]
+signed_by = ["loops.example"]
 [[stream]]
 name = "news"
 match = { list_id = "news.example.com" }
@@ -147,6 +153,11 @@ def test_every_key_of_the_documentation_is_read_as_a_typed_value(folder: Path) -
     assert config.identity.secret.read({}) == "hunter3"
     assert config.identity.trusted_authserv == ("mx.example.com",)
     assert config.identity.extension_delimiter == "+-"
+    assert config.identity.nameservers == (Endpoint("127.0.0.1", 53), Endpoint("::1", 5353))
+    assert config.identity.dkim is False
+    (loop,) = config.feedback_loop
+    assert (loop.name, loop.signed_by) == ("Local", ("loops.example",))
+    assert loop.senders == ("fbl@loop.example", ".loops.example", "xn--bcher-kva.example")
     assert [stream.match for stream in config.stream] == [
         Matcher("list_id", "news.example.com"),
         Matcher("header", "X-Stream: receipts"),
@@ -340,6 +351,8 @@ def test_every_type_of_value_can_come_from_the_environment(folder: Path) -> None
             "BOUNCEPROC_POLICY__MODE": "observe",
             "BOUNCEPROC_IDENTITY__DOMAINS": "example.com, example.org",
             "BOUNCEPROC_IDENTITY__TRUSTED_AUTHSERV": '["mx.example.com"]',
+            "BOUNCEPROC_IDENTITY__NAMESERVERS": "127.0.0.1:5353, ::1",
+            "BOUNCEPROC_IDENTITY__DKIM": "false",
             "BOUNCEPROC_SERVE__HTTP": "unix:http.sock",
             "BOUNCEPROC_SERVE__TOKENS_FILE": "",
         },
@@ -350,6 +363,8 @@ def test_every_type_of_value_can_come_from_the_environment(folder: Path) -> None
     assert config.policy.mode is Mode.OBSERVE
     assert config.identity.domains == ("example.com", "example.org")
     assert config.identity.trusted_authserv == ("mx.example.com",)
+    assert config.identity.nameservers == (Endpoint("127.0.0.1", 5353), Endpoint("::1", 53))
+    assert config.identity.dkim is False
     assert config.serve.http == Endpoint(path=folder.parent / "http.sock")
     assert config.serve.secret is None, "an empty variable is not set"
 
@@ -726,6 +741,19 @@ def test_what_is_no_utf8_is_said_with_its_line(folder: Path) -> None:
             "[serve]\non_error = 'fail'\n",
             "bounceproc.toml:2: serve.on_error: 'fail' is not known. Write 'open' or 'closed'.",
         ),
+        (
+            "[[feedback_loop]]\nname = 'a'\nsenders = ['no sender']\n",
+            "bounceproc.toml:3: feedback_loop[0].senders[0]: 'no sender' is no sender.",
+        ),
+        (
+            "[[feedback_loop]]\nname = 'a'\nsenders = []\n",
+            "bounceproc.toml:3: feedback_loop[0].senders: is empty.",
+        ),
+        ("[[feedback_loop]]\nname = 'a'\n", "bounceproc.toml:1: feedback_loop[0].senders: is missing."),
+        (
+            "[identity]\nnameservers = ['dns.example.com']\n",
+            "bounceproc.toml:2: identity.nameservers[0]: 'dns.example.com' is no address of a name server.",
+        ),
         ("[[stream]]\nname = 'a b'\nmatch.list_id = 'x'\n", "bounceproc.toml:2: stream[0].name: 'a b' is no name."),
         ("[[stream]]\nname = 'a'\nmatch = {}\n", "bounceproc.toml:3: stream[0].match: has 0 signs."),
         ("[[stream]]\nname = 'a'\nmatch = 'x'\n", "bounceproc.toml:3: stream[0].match: is a table."),
@@ -940,7 +968,19 @@ _values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 _tables = st.sampled_from(
-    ["database", "privacy", "retention", "mailbox", "identity", "stream", "policy", "serve", "lookup", "other"]
+    [
+        "database",
+        "privacy",
+        "retention",
+        "mailbox",
+        "identity",
+        "stream",
+        "feedback_loop",
+        "policy",
+        "serve",
+        "lookup",
+        "other",
+    ]
 )
 _keys = st.sampled_from(
     ["url", "name", "host", "password", "pepper_file", "raw", "match", "domains", "http", "hard", "x"]
