@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.lookup.follower import Follower
     from bounceproc.lookup.http.server import HttpServer
+    from bounceproc.lookup.intake.makes import Defaults
     from bounceproc.lookup.server import House
     from bounceproc.lookup.tokens import Tokens as BearerTokens
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Reader, Recorder, Suppression, Wanted, WatchedSource
     from bounceproc.service.beside import Beside
+    from bounceproc.service.importing import Imported
     from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
@@ -59,6 +61,8 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 LISTEN: Final = 3600.0
 """Seconds between two looks for a signal that nobody was woken by."""
 
+ACTOR_LIMIT: Final = 200
+"""Characters of a name that somebody acts for."""
 REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
 
@@ -301,6 +305,52 @@ def actor() -> str:
         return f"user:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name
         return "user:unknown"
+
+
+# ---- lists that come in, and the audit ---------------------------------------------------------------------------------
+
+
+def actor_for(name: str | None) -> str:
+    """Who changes the list by hand, for whomever they say they do it: the user of this system is named in any case.
+
+    Raises:
+        UsageError: the name cannot be shown.
+
+    """
+    if name is None or not name.strip():
+        return actor()
+    if not name.isprintable() or len(name) > ACTOR_LIMIT:
+        raise UsageError("the actor has signs that cannot be printed, or is too long", "Write a name or a ticket.")
+    return f"{name.strip()} ({actor()})"
+
+
+def import_list(
+    config: Config,
+    path: Path,
+    given: Defaults,
+    *,
+    actor: str,
+    make: str | None,
+    encoding: str | None,
+    rejects: Path | None,
+    dry_run: bool,
+    on_progress: Callable[[int, int | None], None],
+) -> Imported:
+    """Bring a list of another service, or of people, onto ours; see `import_file`."""
+    from bounceproc.service.importing import import_file
+
+    now = datetime.now(UTC)
+    with open_store(config, dry_run=dry_run) as store:
+        return import_file(
+            path,
+            given,
+            partial(store.suppressions.load, actor=actor, now=now, dry_run=dry_run),
+            make=make,
+            encoding=encoding,
+            rejects=rejects,
+            write_rejects=not dry_run,
+            on_progress=on_progress,
+        )
 
 
 def schema(config: Config) -> Schema:
@@ -676,6 +726,7 @@ class _ByPrograms:
             wanted.subject,
             scope=None if every_scope else wanted.scope,
             note=wanted.reason,
+            consent=wanted.consent,
             actor=wanted.actor,
             now=datetime.now(UTC),
         )
