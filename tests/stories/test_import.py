@@ -76,15 +76,14 @@ def test_what_is_exported_can_be_imported_elsewhere(tmp_path: Path, name: str) -
     house.run("export", "--format", name, "-o", "again", "--database", elsewhere)
 
     columns = ("address", "scope", "reason", "until")
+    lines, again = ((tmp_path / each).read_text().splitlines() for each in ("out", "again"))
     if name == "csv":
-        first, second = (list(csv.DictReader((tmp_path / each).open())) for each in ("out", "again"))
+        first, second = list(csv.DictReader(lines)), list(csv.DictReader(again))
     elif name == "jsonl":
-        first, second = (list(map(json.loads, (tmp_path / each).open())) for each in ("out", "again"))
+        first, second = list(map(json.loads, lines)), list(map(json.loads, again))
     else:
         # Mailgun's lines say when it began, which an import keeps.
-        assert sorted((tmp_path / "out").read_text().splitlines()) == sorted(
-            (tmp_path / "again").read_text().splitlines()
-        )
+        assert sorted(lines) == sorted(again)
         return
     assert len(first) == 4
     assert sorted(str([row[n] for n in columns]) for row in first) == sorted(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from bounceproc.lookup.files import writing
@@ -26,6 +27,7 @@ class Rejects:
         self.path = path
         self.count = 0
         self._listing = listing
+        self._empty = ("",) * (len(next(csv.reader([listing.head.strip()], delimiter=listing.delimiter), [])) - 1)
         self._held = ExitStack()
         self._file: BinaryIO | None = None
 
@@ -34,19 +36,20 @@ class Rejects:
         if self._file is None:
             self._file = self._held.enter_context(writing(self.path))
             if self._listing.form != "jsonl":
-                self._write(f"{self._listing.head.strip()}{self._cells(COLUMNS)}")
+                self._write(f"{self._listing.head.strip()}{self._cells(('',), COLUMNS)}")
         self.count += 1
         more = (str(row.line), row.why)
         if self._listing.form == "jsonl":
             self._write(_object(row, more))
             return
-        whole = _quoted(row.raw) if self._listing.form == "txt" else row.raw
-        self._write(f"{whole}{self._cells(more)}")
+        # A row that others would take for the beginning of a longer one becomes one cell, and so does a line that is no row.
+        torn = row.raw.count('"') % 2 or self._listing.form == "txt"
+        self._write(self._cells((row.raw, *self._empty), more) if torn else f"{row.raw}{self._cells(('',), more)}")
 
-    def _cells(self, cells: tuple[str, ...]) -> str:
-        """What stands behind a row."""
+    def _cells(self, *parts: tuple[str, ...]) -> str:
+        """Cells of a row, or what stands behind one."""
         out = io.StringIO(newline="")
-        csv.writer(out, delimiter=self._listing.delimiter, lineterminator="\n").writerow(("", *cells))
+        csv.writer(out, delimiter=self._listing.delimiter, lineterminator="\n").writerow(chain(*parts))
         return out.getvalue()
 
     def _write(self, line: str) -> None:
@@ -59,11 +62,6 @@ class Rejects:
 
     def __exit__(self, *exception: object) -> None:
         self._held.__exit__(*exception)  # type: ignore[arg-type]  # as the interpreter gave them
-
-
-def _quoted(line: str) -> str:
-    """A line of a plain list as the one cell that it is."""
-    return '"' + line.replace('"', '""') + '"' if {",", '"'} & set(line) else line
 
 
 def _object(row: BadRow, more: tuple[str, ...]) -> str:
