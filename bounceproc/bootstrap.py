@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
-from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
+from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError, UsageError
 from bounceproc.policies import policy_of
 from bounceproc.returnpath import TokenError, strong
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from bounceproc.sources.imap.watching import WatchedFolder
     from bounceproc.sources.mailbox import Mailbox
     from bounceproc.sources.tokens.tokens import Tokens
+    from bounceproc.store.auditing import Head
     from bounceproc.store.schema import Schema
     from bounceproc.store.store import Store
 
@@ -351,6 +352,28 @@ def import_list(
             write_rejects=not dry_run,
             on_progress=on_progress,
         )
+
+
+def head_of_audit(text: str) -> Head:
+    """A head that was noted.
+
+    Raises:
+        UsageError: it is none.
+
+    """
+    from bounceproc.store.auditing import Head
+
+    return Head.parse(text)
+
+
+def seal_after_upgrade(config: Config) -> str:
+    """Seal the feed of a database from before the days of seals; says what was done, or what is to be done."""
+    try:
+        with open_store(config) as store:
+            _, count = store.audit.seal(only_begin=True)
+    except (ConfigError, AccessError) as error:
+        return f"the feed of changes is not sealed: {error.what}. Put that right, then: bounceproc audit seal"
+    return f"{count} changes of the list are sealed now" if count else "the feed of changes is sealed already"
 
 
 def schema(config: Config) -> Schema:
