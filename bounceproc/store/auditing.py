@@ -95,28 +95,26 @@ class Audit:
         found = Audited()
         if expect is not None and expect.version == 0:
             expect = None  # an empty feed says nothing of what came later
-        while found.broken is None:
+        while True:
             last = found.head.version + found.unsealed
             with self._database.reading() as connection:
                 page = connection.execute(_BY_VERSION.where(suppression_change.c.version > last)).mappings().all()
-            for row in page:
-                self._look(row, found, expect)
-                if found.broken is not None:
-                    break
+            good = all(self._look(row, found, expect) for row in page)
             on_progress(found.head.version, total)
-            if len(page) < PAGE:
+            if not good or len(page) < PAGE:
                 break
         if expect is not None and found.broken is None and found.head.version < expect.version:
             found.broken = found.head.version + 1
             found.why = f"the feed went on to version {expect.version} when its head was noted, and ends before it"
         return found
 
-    def _look(self, row: sa.RowMapping, found: Audited, expect: Head | None) -> None:
+    def _look(self, row: sa.RowMapping, found: Audited, expect: Head | None) -> bool:
+        """Count the next line, or say what is wrong with it; whether to go on."""
         version = found.head.version + found.unsealed + 1
         wrong = None if row["version"] == version else f"the next line is {row['version']}: lines are missing"
         if wrong is None and row["seal"] is None and row["commitment"] is None:
             found.unsealed += 1
-            return
+            return True
         if wrong is None and found.unsealed:
             version, wrong = version - found.unsealed, "it is not sealed, and later ones are"
         wrong = wrong or sealing.flaw(row, found.head.seal, self._keys.audit) or self._misnamed(row)
@@ -124,10 +122,11 @@ class Audit:
             wrong = "it is another line than the one whose seal was noted"
         if wrong is not None:
             found.broken, found.why = version, wrong
-            return
+            return False
         found.lines += 1
         found.erased += row["salt"] is None
         found.head = Head(version, row["seal"])
+        return True
 
     def _misnamed(self, row: sa.RowMapping) -> str | None:
         """Whether the plaintext is another address's: an erased commitment vouches for it no more."""

@@ -19,6 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import sqlalchemy as sa
+
+    Row = Mapping[str, Any] | sa.RowMapping
+
 SEAL_OCTETS: Final = 32
 """Length of seals and commitments: beyond any search for a second line with the same one."""
 SALT_OCTETS: Final = 16
@@ -46,14 +50,14 @@ def seal(rows: Sequence[dict[str, Any]], before: bytes, key: bytes) -> bytes:
     return before
 
 
-def commitment(row: Mapping[str, Any], salt: bytes) -> bytes:
+def commitment(row: Row, salt: bytes) -> bytes:
     """What a row commits itself to of its texts."""
     return blake2b(
         _JSON.encode(texts(row)).encode(), digest_size=SEAL_OCTETS, key=salt, person=b"bounceproc-text"
     ).digest()
 
 
-def sealed(row: Mapping[str, Any], before: bytes, key: bytes) -> bytes:
+def sealed(row: Row, before: bytes, key: bytes) -> bytes:
     """The seal of a row that has its commitment."""
     facts = [
         *(row[name] for name in _FACTS),
@@ -67,7 +71,7 @@ def sealed(row: Mapping[str, Any], before: bytes, key: bytes) -> bytes:
     return blake2b(whole, digest_size=SEAL_OCTETS, key=key, person=b"bounceproc-seal").digest()
 
 
-def texts(row: Mapping[str, Any]) -> list[str | None]:
+def texts(row: Row) -> list[str | None]:
     """What a person may have written in a row, and whom it names."""
     found = [row["address"], row["note"]]
     for told in (row["before"], row["after"]):
@@ -86,7 +90,7 @@ def _told(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**told, "note": None, "why": None if _is_consent(told) else told.get("why")}
 
 
-def flaw(row: Mapping[str, Any], before: bytes, key: bytes) -> str | None:
+def flaw(row: Row, before: bytes, key: bytes) -> str | None:
     """What is wrong with a sealed row; None where nothing is. `before` is the seal of the row before it."""
     if row["commitment"] is None or row["seal"] is None:
         return "it is not sealed"
