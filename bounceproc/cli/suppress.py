@@ -121,19 +121,24 @@ def list_(
     expired: Annotated[
         bool, typer.Option("--expired", help="Show entries that are no longer in force as well.")
     ] = False,
+    scope: Annotated[str | None, typer.Option("--scope", help="Only this scope: * or stream:NAME.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Only this reason.")] = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Show the list."""
-    from bounceproc.bootstrap import open_store
+    """Show the list, and who changed each entry the last time."""
+    from bounceproc.bootstrap import REASONS, open_store, scope_of
 
-    made = table("address", "scope", "reason", "category", "since", "until", "origin", "note")
+    if reason is not None and reason not in REASONS:
+        raise typer.BadParameter(f"there are {', '.join(REASONS)}", param_hint="--reason")
+    only = {"scope": scope_of(scope) if scope else None, "reason": reason}
+    made = table("address", "scope", "reason", "category", "since", "until", "by", "note")
     shown = 0
     with open_store(configuration(config, database)) as store:
-        for entry in store.suppressions.suppressions(now=now(), include_expired=expired):
+        for entry, by in store.suppressions.listing(now=now(), include_expired=expired, **only):
             shown += 1
             if format_.is_json:
-                print_json({"address": entry.address, **entry.to_dict()})
+                print_json({"address": entry.address, **entry.to_dict(), "actor": by})
                 continue
             until = f"{entry.until:%Y-%m-%d}" if entry.until else "-"
             cells = [
@@ -143,7 +148,7 @@ def list_(
                 entry.category or "-",
                 f"{entry.since:%Y-%m-%d}",
                 until,
-                entry.origin,
+                by or entry.origin,
             ]
             made.add_row(*(harmless(cell) for cell in cells), harmless(entry.note or "-", 80))
     if not format_.is_json:

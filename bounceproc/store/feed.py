@@ -12,7 +12,7 @@ from bounceproc.store import sealing, statements
 from bounceproc.store.tables import suppression_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from bounceproc.store import entries
     from bounceproc.store.engine import Database
@@ -81,6 +81,18 @@ def changes(database: Database, *, since: int) -> Iterator[Change]:
         if len(page) < PAGE:
             return
         since = page[-1]["version"]
+
+
+def actors(connection: sa.Connection, keys: Collection[bytes]) -> dict[tuple[bytes, str, str, str], str]:
+    """Who changed each entry of these keys the last time, by key, scope, reason and origin."""
+    names = ("key", "scope", "reason", "origin", "actor")
+    columns = [suppression_change.c[name] for name in names]
+    found: dict[tuple[bytes, str, str, str], str] = {}
+    for part in statements.chunks(sorted(keys)):
+        statement = sa.select(*columns).where(statements.among(connection, columns[0], part))
+        rows = connection.execute(statement.order_by(suppression_change.c.version))
+        found |= {(row.key, row.scope, row.reason, row.origin): row.actor for row in rows}
+    return found
 
 
 def _row(before: entries.Entry | None, after: entries.Entry | None) -> dict[str, Any]:

@@ -82,13 +82,30 @@ class Suppressions:
 
     def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
         """The whole list in the order in which the entries were added, read in pages."""
-        wanted = sa.true() if include_expired else whole.in_force(None, now)
+        for page, _ in self._pages(sa.true() if include_expired else whole.in_force(None, now)):
+            yield from (entry.public() for entry in page)
+
+    def listing(
+        self, *, now: datetime, include_expired: bool = False, scope: str | None = None, reason: str | None = None
+    ) -> Iterator[tuple[Suppression, str | None]]:
+        """The same, of one scope or reason where that is asked for, each entry with who changed it the last time."""
+        wanted = [sa.true() if include_expired else whole.in_force(None, now)]
+        wanted += [suppression.c.scope == scope] if scope is not None else []
+        wanted += [suppression.c.reason == reason] if reason is not None else []
+        for page, actors in self._pages(sa.and_(*wanted), with_actors=True):
+            yield from ((entry.public(), actors.get(entry.identity)) for entry in page)
+
+    def _pages(
+        self, wanted: sa.ColumnElement[bool], *, with_actors: bool = False
+    ) -> Iterator[tuple[list[Entry], dict[tuple[bytes, str, str, str], str]]]:
         statement = sa.select(suppression).where(wanted).order_by(suppression.c.id).limit(PAGE)
         last = 0
         while True:
             with self._database.reading() as connection:
                 page = connection.execute(statement.where(suppression.c.id > last)).mappings().all()
-            yield from (Entry.of(row).public() for row in page)
+                keys = {row["key"] for row in page} if with_actors else set()
+                actors = feed.actors(connection, keys)
+            yield [Entry.of(row) for row in page], actors
             if len(page) < PAGE:
                 return
             last = page[-1]["id"]

@@ -222,6 +222,7 @@ suppression_change: Final = sa.Table(
     sa.Column("salt", sa.LargeBinary),
     sa.Column("commitment", sa.LargeBinary),
     sa.Column("seal", sa.LargeBinary),
+    sa.Index(None, "key"),
 )
 """The feed: who changed what, in commit order. Append-only; the newest row stays for ever, since it holds the version.
 
