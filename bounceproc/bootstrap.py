@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
-from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
+from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError, UsageError
 from bounceproc.policies import policy_of
 from bounceproc.returnpath import TokenError, strong
 
@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.lookup.follower import Follower
     from bounceproc.lookup.http.server import HttpServer
+    from bounceproc.lookup.intake.makes import Defaults
     from bounceproc.lookup.server import House
     from bounceproc.lookup.tokens import Tokens as BearerTokens
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Reader, Recorder, Suppression, Wanted, WatchedSource
     from bounceproc.service.beside import Beside
+    from bounceproc.service.importing import Imported
     from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from bounceproc.sources.imap.watching import WatchedFolder
     from bounceproc.sources.mailbox import Mailbox
     from bounceproc.sources.tokens.tokens import Tokens
+    from bounceproc.store.auditing import Head
     from bounceproc.store.schema import Schema
     from bounceproc.store.store import Store
 
@@ -61,6 +64,8 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 LISTEN: Final = 3600.0
 """Seconds between two looks for a signal that nobody was woken by."""
 
+ACTOR_LIMIT: Final = 200
+"""Characters of a name that somebody acts for."""
 REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
 
@@ -351,6 +356,74 @@ def actor() -> str:
         return f"user:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name
         return "user:unknown"
+
+
+# ---- lists that come in, and the audit ---------------------------------------------------------------------------------
+
+
+def actor_for(name: str | None) -> str:
+    """Who changes the list by hand, for whomever they say they do it: the user of this system is named in any case.
+
+    Raises:
+        UsageError: the name cannot be shown.
+
+    """
+    if name is None or not name.strip():
+        return actor()
+    if not name.isprintable() or len(name) > ACTOR_LIMIT:
+        raise UsageError("the actor has signs that cannot be printed, or is too long", "Write a name or a ticket.")
+    return f"{name.strip()} ({actor()})"
+
+
+def import_list(
+    config: Config,
+    path: Path,
+    given: Defaults,
+    *,
+    actor: str,
+    make: str | None,
+    encoding: str | None,
+    rejects: Path | None,
+    dry_run: bool,
+    on_progress: Callable[[int, int | None], None],
+) -> Imported:
+    """Bring a list of another service, or of people, onto ours; see `import_file`."""
+    from bounceproc.service.importing import import_file
+
+    now = datetime.now(UTC)
+    with open_store(config, dry_run=dry_run) as store:
+        return import_file(
+            path,
+            given,
+            partial(store.suppressions.load, actor=actor, now=now, dry_run=dry_run),
+            make=make,
+            encoding=encoding,
+            rejects=rejects,
+            write_rejects=not dry_run,
+            on_progress=on_progress,
+        )
+
+
+def head_of_audit(text: str) -> Head:
+    """A head that was noted.
+
+    Raises:
+        UsageError: it is none.
+
+    """
+    from bounceproc.store.auditing import Head
+
+    return Head.parse(text)
+
+
+def seal_after_upgrade(config: Config) -> str:
+    """Seal the feed of a database from before the days of seals; says what was done, or what is to be done."""
+    try:
+        with open_store(config) as store:
+            _, count = store.audit.seal(only_begin=True)
+    except (ConfigError, AccessError) as error:
+        return f"the feed of changes is not sealed: {error.what}. Put that right, then: bounceproc audit seal"
+    return f"{count} changes of the list are sealed now" if count else "the feed of changes is sealed already"
 
 
 def schema(config: Config) -> Schema:
@@ -726,6 +799,7 @@ class _ByPrograms:
             wanted.subject,
             scope=None if every_scope else wanted.scope,
             note=wanted.reason,
+            consent=wanted.consent,
             actor=wanted.actor,
             now=datetime.now(UTC),
         )

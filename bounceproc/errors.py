@@ -25,6 +25,10 @@ class UsageError(BounceprocError):
     exit_code = 2
 
 
+class ConsentError(UsageError):
+    """A recipient's own wish is to be overruled, and nobody says that the recipient took it back."""
+
+
 class InvalidAddressError(BounceprocError):
     """A text that is no e-mail address. The text itself stays in `address`: it may be hostile."""
 

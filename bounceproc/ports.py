@@ -503,6 +503,45 @@ class Change:
     """As it is after the change, or as it was before a removal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An entry that a person or an import asks for."""
+
+    subject: Address
+    scope: str
+    reason: str
+    until: datetime | None = None
+    note: str | None = None
+    since: datetime | None = None
+    """When the list that it comes from says that it began; None for now."""
+    category: str | None = None
+    class_: str | None = None
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What became of the rows of a list; those that ask for the same entry are counted each."""
+
+    added: int = 0
+    changed: int = 0
+    known: int = 0
+    """Stood there already, just so or further reaching."""
+    kept: int = 0
+    """A person decided to go on sending to them, which beats a list."""
+    over: int = 0
+    """They had ended before they were read."""
+
+    def __add__(self, other: Loaded) -> Loaded:
+        """Both together."""
+        return Loaded(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.known + other.known,
+            self.kept + other.kept,
+            self.over + other.over,
+        )
+
+
 class SuppressionReader(Protocol):
     """Whoever answers "may I send to this address?"."""
 
@@ -538,8 +577,22 @@ class SuppressionWriter(Protocol):
     ) -> bool:
         """Add or change an entry by hand; False when it stood there already just so."""
 
-    def lift(self, subject: Address, *, scope: str | None, note: str | None, actor: str, now: datetime) -> int:
-        """Lift every entry of an address (of one scope, or of all when None); returns how many were lifted."""
+    def lift(
+        self,
+        subject: Address,
+        *,
+        scope: str | None,
+        note: str | None,
+        consent: str | None = None,
+        actor: str,
+        now: datetime,
+    ) -> int:
+        """Lift every entry of an address (of one scope, or of all when None); returns how many were lifted.
+
+        Raises:
+            ConsentError: one is there for a complaint, and no consent is stated.
+
+        """
 
 
 # ---- what was recorded, read again -----------------------------------------------------------------------------------
@@ -658,6 +711,8 @@ class Wanted:
     """Any words; those of the vocabulary become the entry's reason, others its note."""
     actor: str
     until: datetime | None = None
+    consent: str | None = None
+    """How the recipient took a complaint back, where one is to be lifted."""
 
 
 class ListWriter(Protocol):
@@ -667,4 +722,9 @@ class ListWriter(Protocol):
         """Add or change an entry; False when it stood there already just so."""
 
     def lift(self, wanted: Wanted, *, every_scope: bool) -> int:
-        """Lift the entry of this scope, or of all; returns how many were lifted."""
+        """Lift the entry of this scope, or of all; returns how many were lifted.
+
+        Raises:
+            ConsentError: one is there for a complaint, and no consent is stated.
+
+        """

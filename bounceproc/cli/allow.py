@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bounceproc.cli.importing import ActorOption
 from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration, moment, now
 from bounceproc.cli.output import Format, harmless, out, print_json, say, table
 
@@ -14,7 +15,10 @@ AddressesArgument = Annotated[
 ]
 ConsentOption = Annotated[
     str | None,
-    typer.Option("--consent", help="How the recipient said that they want the mail: it beats complaints as well."),
+    typer.Option(
+        "--consent",
+        help="How the recipient said that they want the mail: without it no complaint is lifted or overruled.",
+    ),
 ]
 
 
@@ -27,6 +31,7 @@ def allow(
         str | None, typer.Option("--until", help="When it ends: 2027-01-31 or 30d. Default: never.")
     ] = None,
     consent: ConsentOption = None,
+    actor: ActorOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -35,18 +40,18 @@ def allow(
     What policy would have suppressed goes to the review list instead. Complaints and unsubscribes act all the same, unless
     --consent says how the recipient took them back. For a domain it beats what is reported about the domain as a whole.
     """
-    from bounceproc.bootstrap import actor, open_store, scope_of, subject
+    from bounceproc.bootstrap import actor_for, open_store, scope_of, subject
 
     moment_ = now()
     ends = moment(until, since=moment_) if until else None
     if ends is not None and ends <= moment_:
         raise typer.BadParameter("it lies in the past", param_hint="--until")
     subjects = [subject(text) for text in addresses]
-    wanted = scope_of(scope)
+    wanted, who = scope_of(scope), actor_for(actor)
     with open_store(configuration(config, database)) as store:
         for each in subjects:
             lifted = store.keeping.keep(
-                each, scope=wanted, until=ends, note=reason, consent=consent, actor=actor(), now=moment_
+                each, scope=wanted, until=ends, note=reason, consent=consent, actor=who, now=moment_
             )
             say(f"{each}: goes on being mailed" + (f", {lifted} lifted" if lifted else ""))
 

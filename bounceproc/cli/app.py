@@ -23,6 +23,7 @@ app.callback()(choose)
 def add_commands() -> None:
     """Hang all commands into the program."""
     from bounceproc.cli import (
+        audit,
         check,
         classify,
         config,
@@ -65,5 +66,5 @@ def add_commands() -> None:
         doctor,
     ):
         module.add_to(app)
-    for module in (suppress, review, incident, policy, rules, db, config, service, token):
+    for module in (suppress, audit, review, incident, policy, rules, db, config, service, token):
         app.add_typer(module.app)

@@ -15,9 +15,12 @@ app = typer.Typer(
 @app.command()
 def upgrade(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Bring the database to this program's schema. Back it up first, pepper file included."""
-    from bounceproc.bootstrap import schema
+    from bounceproc.bootstrap import schema, seal_after_upgrade
 
-    before, after = schema(configuration(config, database)).upgrade()
+    settings = configuration(config, database)
+    before, after = schema(settings).upgrade()
+    if before not in {None, after}:
+        say(seal_after_upgrade(settings))
     say(f"the schema is at {after}" + (" already" if before == after else f" (it was at {before or 'nothing'})"))
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bounceproc.event import iso
 from bounceproc.policy.decide import decide
-from bounceproc.store import addresses, changing, keeping, kept, reviews, suppressions
+from bounceproc.store import addresses, byhand, changing, keeping, kept, reviews
 from bounceproc.store.entries import AUTOMATIC
 from bounceproc.store.policing import followed
 from bounceproc.store.statements import retrying
@@ -104,7 +104,7 @@ def _entries(connection: sa.Connection, policy: Policy, now: datetime) -> Done:
     due = sa.select(suppression.c.key).where(suppression.c.until <= now).order_by(suppression.c.until).limit(BATCH)
     keys = set(connection.scalars(due))
     rows = addresses.lock(connection, keys)
-    entries = suppressions.standing(connection, keys)
+    entries = byhand.standing(connection, keys)
     expired = [one for one in entries if one.until is not None and one.until <= now and not one.second_look]
     waiting = {one.key for one in entries if one.second_look and one.until is not None and one.until <= now}
     looks = _looked(entries, [rows[key] for key in sorted(waiting)], policy, now)

@@ -48,6 +48,10 @@ class Database:
         # The engine of the writers shares the pool; the option reaches `_begin_sqlite`.
         self._writer = self._engine.execution_options(bounceproc_write=True)
 
+    def seal_with(self, key: bytes) -> None:
+        """Have everything that is written to the feed from now on sealed with this key: see `sealing`."""
+        self._writer = self._writer.execution_options(bounceproc_seal=key)
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that writes nothing and holds up no writer. Keep it short: it holds back SQLite's checkpoints.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from bounceproc.errors import UsageError
-from bounceproc.store import addresses, changing, kept, reviews, statements, suppressions
+from bounceproc.store import addresses, byhand, changing, kept, reviews, statements
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import AUTOMATIC
 from bounceproc.store.kept import Keep
@@ -66,7 +65,7 @@ class Keeping:
         Without a stated consent complaints and unsubscribes go on to act. Returns how many entries were lifted.
 
         Raises:
-            UsageError: the recipient complained or left, and no consent is stated.
+            ConsentError: the recipient complained or left, and no consent is stated.
 
         """
         touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain)
@@ -99,14 +98,9 @@ class Keeping:
 def _keep(connection: sa.Connection, touched: Touched, keep: Keep) -> int:
     addresses.make(connection, [touched], keep.since)
     row = addresses.lock(connection, [touched.key])[touched.key]
-    standing = suppressions.standing(connection, [touched.key])
+    standing = byhand.standing(connection, [touched.key])
     gone = [entry for entry in standing if keep.scope in {"*", entry.scope}]
-    wishes = sorted({entry.reason for entry in gone} & WISHES)
-    if wishes and not keep.consent:
-        raise UsageError(
-            f"the entry is there for a{'n' if wishes[-1][0] == 'u' else ''} {wishes[-1]}",
-            "Only the recipient can take that back: say with --consent how they did.",
-        )
+    byhand.require_consent(gone, WISHES, keep.consent)
     if gone or keep.scope == "*":
         addresses.lifted(connection, touched.key, keep.since)
         reviews.forget(connection, touched.key)

@@ -49,6 +49,11 @@ class Keys:
         return self._derive(b"", 4, b"bounceproc-id").hex()
 
     @property
+    def audit(self) -> bytes:
+        """What the feed is sealed with: who can write to the database and has not the pepper cannot seal it anew (32 octets)."""
+        return self._derive(b"", 32, b"bounceproc-audit")
+
+    @property
     def check(self) -> str:
         """Proves to a database that this is its pepper."""
         return self._derive(b"", 16, b"bounceproc-check").hex()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from bounceproc.store.auditing import Audit
 from bounceproc.store.due import Due
 from bounceproc.store.engine import Database
 from bounceproc.store.incidents import Incidents
@@ -46,6 +47,8 @@ class Store:
     ) -> None:
         self._database = database
         self.keys = keys
+        database.seal_with(keys.audit)
+        self.audit = Audit(database, keys)
         self.ledger = Ledger(database, keys, privacy=privacy, now=now, surges=surges)
         self.suppressions = Suppressions(database, keys, privacy=privacy)
         self.due = Due(database, now=now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -10,9 +9,9 @@ import sqlalchemy as sa
 from bounceproc.address import Address
 from bounceproc.errors import InvalidAddressError
 from bounceproc.event import BounceClass, Event, EventType, Trust
-from bounceproc.ports import AddressStatus, RecordedEvent
+from bounceproc.ports import AddressStatus, Loaded, RecordedEvent, Wish
 from bounceproc.status import EnhancedStatus
-from bounceproc.store import addresses, changing, feed, kept, reviews, whole
+from bounceproc.store import addresses, byhand, feed, kept, reviews, whole
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import AUTOMATIC, Entry, strength
 from bounceproc.store.rows import clean
@@ -34,17 +33,6 @@ PAGE: Final = 1000
 """Entries in one short read."""
 EVENTS_SHOWN: Final = 1000
 """Events in the story of one address, newest first: nobody reads more, and a mail loop can make millions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """An entry that a person or an import asks for."""
-
-    subject: Address
-    scope: str
-    reason: str
-    until: datetime | None = None
-    note: str | None = None
 
 
 class Suppressions:
@@ -94,13 +82,30 @@ class Suppressions:
 
     def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
         """The whole list in the order in which the entries were added, read in pages."""
-        wanted = sa.true() if include_expired else whole.in_force(None, now)
+        for page, _ in self._pages(sa.true() if include_expired else whole.in_force(None, now)):
+            yield from (entry.public() for entry in page)
+
+    def listing(
+        self, *, now: datetime, include_expired: bool = False, scope: str | None = None, reason: str | None = None
+    ) -> Iterator[tuple[Suppression, str | None]]:
+        """The same, of one scope or reason where that is asked for, each entry with who changed it the last time."""
+        wanted = [sa.true() if include_expired else whole.in_force(None, now)]
+        wanted += [suppression.c.scope == scope] if scope is not None else []
+        wanted += [suppression.c.reason == reason] if reason is not None else []
+        for page, actors in self._pages(sa.and_(*wanted), with_actors=True):
+            yield from ((entry.public(), actors.get(entry.identity)) for entry in page)
+
+    def _pages(
+        self, wanted: sa.ColumnElement[bool], *, with_actors: bool = False
+    ) -> Iterator[tuple[list[Entry], dict[tuple[bytes, str, str, str], str]]]:
         statement = sa.select(suppression).where(wanted).order_by(suppression.c.id).limit(PAGE)
         last = 0
         while True:
             with self._database.reading() as connection:
                 page = connection.execute(statement.where(suppression.c.id > last)).mappings().all()
-            yield from (Entry.of(row).public() for row in page)
+                keys = {row["key"] for row in page} if with_actors else set()
+                actors = feed.actors(connection, keys)
+            yield [Entry.of(row) for row in page], actors
             if len(page) < PAGE:
                 return
             last = page[-1]["id"]
@@ -150,31 +155,62 @@ class Suppressions:
 
         For imports, a thousand or so at a time: every transaction waits for the disk, and holds up other writers.
         """
-        wanted = [
-            Entry(
-                key=self._keys.of(wish.subject),
-                address=self._privacy.address(wish.subject),
-                is_domain=wish.subject.is_domain,
-                scope=wish.scope,
-                reason=wish.reason,
-                origin=origin,
-                since=now,
-                until=wish.until,
-                note=clean(wish.note),
-            )
-            for wish in wishes
-        ]
+        wanted = [self._entry(wish, origin, now) for wish in wishes]
         with self._database.writing() as connection:
-            return retrying(connection, lambda: _put(connection, wanted, actor, now))
+            return retrying(connection, lambda: byhand.put(connection, wanted, actor, now))
 
-    def lift(self, subject: Address, *, scope: str | None, note: str | None, actor: str, now: datetime) -> int:
+    def load(self, wishes: Sequence[Wish], *, actor: str, now: datetime, dry_run: bool = False) -> Loaded:
+        """Take a part of an imported list, some thousand rows at most, in one transaction; see `Loaded`.
+
+        What stands there is never shortened, so that the same list twice changes nothing, whatever its order. A dry run only
+        counts, and of what several parts ask for each counts it.
+        """
+        lasting = [wish for wish in wishes if wish.until is None or wish.until > now]
+        over = Loaded(over=len(wishes) - len(lasting))
+        wanted = [self._entry(wish, "import", now) for wish in lasting]
+        if dry_run:
+            with self._database.reading() as connection:
+                return over + byhand.weigh(connection, wanted, now)[0]
+        with self._database.writing() as connection:
+            return over + retrying(connection, lambda: byhand.load(connection, wanted, actor, now))
+
+    def lift(
+        self,
+        subject: Address,
+        *,
+        scope: str | None,
+        note: str | None,
+        consent: str | None = None,
+        actor: str,
+        now: datetime,
+    ) -> int:
         """Lift every entry of an address (of one scope, or of all when None), whoever made it; returns how many were lifted.
 
-        What was received until now never suppresses the address again.
+        What was received until now never suppresses the address again. `consent` says how the recipient took a complaint back.
+
+        Raises:
+            ConsentError: one of the entries is there for a complaint, and no consent is stated; nothing was lifted.
+
         """
         touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain)
         with self._database.writing() as connection:
-            return retrying(connection, lambda: _lift(connection, touched, scope, note=note, actor=actor, now=now))
+            said = {"note": clean(note), "consent": (clean(consent) or "").strip() or None}
+            return retrying(connection, lambda: byhand.lift(connection, touched, scope, actor=actor, now=now, **said))
+
+    def _entry(self, wish: Wish, origin: str, now: datetime) -> Entry:
+        return Entry(
+            key=self._keys.of(wish.subject),
+            address=self._privacy.address(wish.subject),
+            is_domain=wish.subject.is_domain,
+            scope=wish.scope,
+            reason=wish.reason,
+            origin=origin,
+            since=min(wish.since or now, now),
+            until=wish.until,
+            category=wish.category,
+            class_=wish.class_,
+            note=clean(wish.note),
+        )
 
     def _names(self, address: Address) -> tuple[bytes, ...]:
         """The keys that an answer may stand under: the address's own, then its domain's."""
@@ -222,66 +258,6 @@ def _holding(
             and any(keep.covers(entry.scope, entry.reason) for keep in keeps)
         )
     ]
-
-
-def standing(connection: sa.Connection, keys: Collection[bytes]) -> list[Entry]:
-    """All entries of these keys, whoever made them, those that have ended included."""
-    found: list[Entry] = []
-    for part in chunks(sorted(keys)):
-        statement = sa.select(suppression).where(among(connection, suppression.c.key, part))
-        found += map(Entry.of, connection.execute(statement).mappings())
-    return found
-
-
-def _put(connection: sa.Connection, wanted: Sequence[Entry], actor: str, now: datetime) -> int:
-    subjects = {entry.key: Touched(entry.key, entry.address, entry.is_domain) for entry in wanted}
-    addresses.make(connection, subjects.values(), now)
-    rows = addresses.lock(connection, subjects.keys())
-    before = {entry.identity: entry for entry in standing(connection, subjects.keys())}
-    last = {
-        entry.identity: entry
-        for entry in wanted
-        if not _beaten(connection, rows[entry.key], entry, actor=actor, now=now)
-    }
-    changes = [(before.get(name), _renewed(before.get(name), entry, now)) for name, entry in last.items()]
-    return changing.write(connection, changes, actor=actor, at=now)
-
-
-def _beaten(
-    connection: sa.Connection, row: sa.Row[tuple[object, ...]], entry: Entry, *, actor: str, now: datetime
-) -> bool:
-    """Whether a decision to go on sending to this address beats the entry: it does that of a list, and ends with that of a person."""
-    keeps = kept.load(row.kept) if row.kept else ()
-    if entry.origin == "import":
-        return any(keep.kept.holds(now) and keep.kept.covers(entry.scope, entry.reason) for keep in keeps)
-    left = [keep for keep in keeps if entry.scope not in {"*", keep.scope}]
-    if len(left) < len(keeps):
-        kept.write(connection, entry.key, left, now)
-        for keep in keeps:
-            if keep not in left:
-                kept.tell(connection, row, keep, "unkeep", actor=actor, at=now)
-    return False
-
-
-def _renewed(before: Entry | None, entry: Entry, now: datetime) -> Entry:
-    """The entry as asked for. One that still holds goes on since it began; one that had ended begins anew."""
-    if before is None:
-        return entry
-    if (before.until, before.note) == (entry.until, entry.note):
-        return before
-    return replace(entry, since=before.since) if before.until is None or before.until > now else entry
-
-
-def _lift(
-    connection: sa.Connection, touched: Touched, scope: str | None, *, note: str | None, actor: str, now: datetime
-) -> int:
-    addresses.make(connection, [touched], now)
-    addresses.lock(connection, [touched.key])
-    gone = [entry for entry in standing(connection, [touched.key]) if scope in {None, entry.scope}]
-    if gone:
-        addresses.lifted(connection, touched.key, now)
-        reviews.forget(connection, touched.key)
-    return changing.write(connection, [(entry, None) for entry in gone], actor=actor, at=now, note=note)
 
 
 def _rows(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, sa.Row[tuple[object, ...]]]:

@@ -219,8 +219,15 @@ suppression_change: Final = sa.Table(
     sa.Column("note", sa.Text),
     sa.Column("before", sa.JSON(none_as_null=True)),
     sa.Column("after", sa.JSON(none_as_null=True)),
+    sa.Column("salt", sa.LargeBinary),
+    sa.Column("commitment", sa.LargeBinary),
+    sa.Column("seal", sa.LargeBinary),
+    sa.Index(None, "key"),
 )
-"""The feed: who changed what, in commit order. Append-only; the newest row stays for ever, since it holds the version."""
+"""The feed: who changed what, in commit order. Append-only; the newest row stays for ever, since it holds the version.
+
+See `sealing` for the last three. Whoever erases what a person wrote in a line erases the salt with it.
+"""
 
 checkpoint: Final = sa.Table(
     "checkpoint",

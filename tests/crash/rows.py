@@ -13,6 +13,8 @@ MOMENTS: Final = frozenset({"recorded_at", "updated_at", "changed_at", "at"})
 """Columns that say when a run wrote a row: no two runs agree in them."""
 PER_RUN: Final = frozenset({"attempts", "batches"})
 """Columns and counters that count runs and what they read at once."""
+SEALS: Final = frozenset({"salt", "commitment", "seal"})
+"""Columns that no two runs agree in: there is chance in the first of them, and the others follow from it."""
 PASSING: Final = frozenset({"alembic_version", "setting"})
 """Tables that say nothing of mail."""
 PEOPLE: Final = ("event", "address", "suppression", "suppression_change")
@@ -41,7 +43,8 @@ def rows(url: str, *, places: bool = True) -> Rows:
     if "counter" in tables:
         tables["counter"] = [row for row in tables["counter"] if row["name"] not in PER_RUN]
     for row in tables["suppression_change"]:
-        del row["version"]  # in one batch, changes stand in no order of their own
+        for name in {"version"} | SEALS:  # in one batch, changes stand in no order of their own
+            del row[name]
     return {name: Counter(_told(row, name, where) for row in content) for name, content in tables.items()}
 
 

@@ -152,4 +152,6 @@ class Bench:
     def lift(self, address: str, *, scope: str | None = None, now: datetime | None = None) -> int:
         """Lift by hand."""
         subject = Address.parse_domain(address) if address.startswith("@") else Address.parse(address)
-        return self.store.suppressions.lift(subject, scope=scope, note="asked us", actor="tester", now=now or self.now)
+        return self.store.suppressions.lift(
+            subject, scope=scope, note="asked us", consent="their letter", actor="tester", now=now or self.now
+        )

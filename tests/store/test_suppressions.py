@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
 
 from bounceproc.address import Address
+from bounceproc.errors import ConsentError
 from bounceproc.policy.verdict import Decision, Verdict
+from bounceproc.ports import Loaded, Wish
 from bounceproc.store import feed, suppressions
-from bounceproc.store.suppressions import Wish
 from tests.store.kit import DAY, START, Bench, bounce, complaint, delivery, reading, soft, unsubscribe
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_a_hard_bounce_suppresses_its_address_and_nobody_else(bench: Bench) -> None:
@@ -147,6 +147,73 @@ def test_an_import_is_one_transaction_and_counts_what_is_new(bench: Bench) -> No
     assert put([], origin="import", actor="tester", now=bench.now) == 0
     assert bench.store.suppressions.version() == 1200
     assert {change.suppression.origin for change in bench.store.suppressions.changes(since=0)} == {"import"}
+
+
+def test_the_same_list_twice_changes_nothing_whatever_its_order(bench: Bench) -> None:
+    user = Address.parse("user@example.com")
+    ends = [bench.now + n * DAY for n in (9, 3, 7)]
+    wishes = [Wish(user, "*", "bounce", end, f"until {end}", since=START) for end in ends]
+    load = bench.store.suppressions.load
+    for wish in wishes:
+        load([wish], actor="tester", now=bench.now)
+    before = {name: bench.rows(name) for name in ("suppression", "suppression_change", "address")}
+    for part in (wishes, wishes[::-1], *([wish] for wish in wishes)):
+        assert load(part, actor="tester", now=bench.now) == Loaded(known=len(part))
+    assert {name: bench.rows(name) for name in before} == before
+    (entry,) = bench.store.suppressions.suppressions(now=bench.now)
+    assert (entry.since, entry.until) == (START, ends[0])
+
+
+def test_a_list_never_shortens_and_never_beats_a_decision_to_go_on_sending(bench: Bench) -> None:
+    user, other = Address.parse("user@example.com"), Address.parse("other@example.com")
+    load = bench.store.suppressions.load
+    assert load([Wish(user, "*", "bounce")], actor="t", now=bench.now) == Loaded(added=1)
+    assert load([Wish(user, "*", "bounce", bench.now + DAY)], actor="t", now=bench.now) == Loaded(known=1)
+    assert load([Wish(other, "*", "bounce", bench.now - DAY)], actor="t", now=bench.now) == Loaded(over=1)
+    bench.store.keeping.keep(other, scope="*", until=None, note="ours", consent=None, actor="t", now=bench.now)
+    assert load([Wish(other, "*", "bounce")], actor="t", now=bench.now) == Loaded(kept=1)
+    assert load([Wish(other, "*", "complaint")], actor="t", now=bench.now) == Loaded(added=1)
+
+
+def test_a_dry_run_of_a_list_says_the_same_and_changes_nothing(bench: Bench) -> None:
+    wishes = [Wish(Address.parse(f"u{n % 70}@example.com"), "*", "bounce") for n in range(100)]
+    load = bench.store.suppressions.load
+    tables = ("suppression", "suppression_change", "address")
+    assert load(wishes, actor="t", now=bench.now, dry_run=True) == Loaded(added=70, known=30)
+    assert [bench.rows(name) for name in tables] == [[], [], []]
+    assert load(wishes, actor="t", now=bench.now) == Loaded(added=70, known=30)
+
+
+def test_a_part_of_a_list_has_as_few_statements_as_one_row(bench: Bench) -> None:
+    def statements(count: int) -> int:
+        seen: list[str] = []
+
+        def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+            seen.append(statement)
+
+        wishes = [Wish(Address.parse(f"u{n}@d{count}.example"), "*", "bounce") for n in range(count)]
+        sa.event.listen(bench.database._engine, "before_cursor_execute", note)
+        bench.store.suppressions.load(wishes, actor="t", now=bench.now)
+        sa.event.remove(bench.database._engine, "before_cursor_execute", note)
+        return len(seen)
+
+    assert statements(1) == statements(1000) <= 15
+
+
+def test_a_complaint_is_lifted_only_with_a_stated_consent(bench: Bench) -> None:
+    bench.process(reading(complaint()), reading(bounce(), ref="2"))
+    bench.suppress("user@example.com", scope="stream:news", reason="complaint")
+    lift = bench.store.suppressions.lift
+    user = Address.parse("user@example.com")
+    for consent in (None, "", "  "):
+        with pytest.raises(ConsentError, match="complaint"):
+            lift(user, scope=None, note="a mistake", consent=consent, actor="t", now=bench.now)
+    assert bench.count("suppression") == 3, "nothing was lifted"
+    assert bench.count("suppression_change") == 3
+    assert lift(user, scope=None, note="a mistake", consent="her letter of 2 March", actor="t", now=bench.now) == 3
+    assert {row["note"] for row in bench.rows("suppression_change")[3:]} == {
+        "a mistake; consent: her letter of 2 March"
+    }
 
 
 def test_lifting_by_hand_lifts_everything_and_old_evidence_never_brings_it_back(bench: Bench) -> None:

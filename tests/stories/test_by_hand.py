@@ -152,6 +152,29 @@ def test_export_to_a_file_is_whole_and_gives_the_version_to_go_on_from(house: Ho
     assert len((house.folder / "list.txt").read_text().splitlines()) == 2
 
 
+def test_a_complaint_is_lifted_only_with_a_stated_consent_which_is_recorded(house: House) -> None:
+    done = house.run("suppress", "remove", "georg@example.org", "--reason", "a mistake", code=2)
+    assert "say with --consent" in done.stderr
+    house.run("check", "georg@example.org", code=1)
+
+    house.run("suppress", "remove", "georg@example.org", "--reason", "a mistake", "--consent", "his letter of 2 March")
+
+    house.run("check", "georg@example.org")
+    change = house.snapshot()["suppression_change"][-1]
+    assert (change["action"], change["note"]) == ("remove", "a mistake; consent: his letter of 2 March")
+    assert change["actor"].startswith("user:")
+
+
+def test_the_list_says_who_changed_what_and_can_be_narrowed(house: House) -> None:
+    house.run("suppress", "add", "x@example.com", "--scope", "stream:news", "--actor", "ticket 4711")
+    entries = {e["address"].lower(): e for e in house.json("suppress", "list", "--format", "json")}
+    assert entries["anna@example.com"]["actor"] == "policy"
+    assert entries["x@example.com"]["actor"].startswith("ticket 4711 (user:")
+    only = house.json("suppress", "list", "--format", "json", "--scope", "stream:news", "--reason", "manual")
+    assert [e["address"] for e in only] == ["x@example.com"]
+    assert house.json("suppress", "list", "--format", "json", "--scope", "stream:news", "--reason", "bounce") == []
+
+
 def test_db_upgrade_current_and_check(tmp_path: Path) -> None:
     folder = tmp_path / "fresh"
     folder.mkdir()

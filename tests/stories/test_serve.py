@@ -105,6 +105,16 @@ def test_http_answers_one_and_many_in_the_order_asked(served: Served) -> None:
     assert answer["suppressed"] is False
 
 
+def test_a_complaint_is_lifted_by_a_program_only_with_a_stated_consent(served: Served) -> None:
+    write = _token(served, "write")
+    path = "/v1/suppressions/furious@example.com"
+    assert served.request("PUT", path, {"reason": "complaint"}, token=write)[1]["changed"] is True
+    status, problem, _ = served.request("DELETE", f"{path}?reason=mistake", token=write)
+    assert (status, "only the recipient can take that back" in str(problem)) == (409, True)
+    assert served.request("DELETE", f"{path}?reason=mistake&consent=", token=write)[0] == 422
+    assert served.request("DELETE", f"{path}?reason=mistake&consent=her%20mail", token=write)[1]["lifted"] == 1
+
+
 def test_a_change_anywhere_is_answered_soon_and_writes_are_idempotent(served: Served) -> None:
     write = _token(served, "write")
     path = "/v1/suppressions/by-hand@example.com"

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bounceproc.errors import BounceprocError
+from bounceproc.errors import BounceprocError, ConsentError
 from bounceproc.lookup.http import metrics, openapi
 from bounceproc.lookup.http.app import unavailable
 from bounceproc.lookup.http.gate import body, json_object
@@ -118,6 +118,7 @@ class Backroom:
             subject=subject(request.path_params["address"]),
             scope=_scope("*" if scope is None else scope),
             reason=_reason(one_of(request.scope, "reason")),
+            consent=_consent(one_of(request.scope, "consent")),
             actor=f"api:{caller.name}",
         )
         lifted = await self.run(lambda: self.writer.lift(wanted, every_scope=scope is None))
@@ -188,6 +189,8 @@ def routes(room: Backroom) -> Starlette:
 async def _problem(_request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         error = ProblemError(error.status_code, str(error.detail), dict(error.headers or {}))
+    elif isinstance(error, ConsentError):
+        error = ProblemError(409, f"{error.what}: only the recipient can take that back, and consent has to say how")
     elif isinstance(error, BounceprocError):
         error = unavailable(error)
     assert isinstance(error, ProblemError), "nothing else is registered"
@@ -219,6 +222,12 @@ def _place(request: Request, name: str) -> int:
 def _reason(text: object) -> str:
     if not isinstance(text, str) or not text.strip() or len(text) > PAGE:
         raise ProblemError(422, f"a change needs a reason of at most {PAGE} characters")
+    return text
+
+
+def _consent(text: str | None) -> str | None:
+    if text is not None and (not text.strip() or len(text) > PAGE):
+        raise ProblemError(422, f"consent has 1 to {PAGE} characters")
     return text
 
 

@@ -105,12 +105,13 @@ def document(version: str) -> dict[str, Any]:
             "/v1/suppressions/{address}": {
                 "put": _operation("Suppress.", plain, _ADDRESS, body=put, problems=(403, 413, 422)),
                 "delete": _operation(
-                    "Lift.",
+                    "Lift. A complaint only with `consent`: how the recipient took it back.",
                     plain,
                     _ADDRESS,
                     _query("reason", {"type": "string", "minLength": 1}, required=True),
                     _query("scope"),
-                    problems=(403, 422),
+                    _query("consent", {"type": "string", "minLength": 1}),
+                    problems=(403, 409, 422),
                 ),
             },
             "/v1/changes": {"get": _operation("The feed behind a version.", _LIST, _query("since"), limit)},
