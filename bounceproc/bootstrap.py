@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
-from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
+from bounceproc.errors import BadDataError, BounceprocError, ConfigError, TemporaryError, UsageError
 from bounceproc.policies import policy_of
 from bounceproc.returnpath import TokenError, strong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from socket import socket
     from threading import Event
     from typing import BinaryIO, TypeAlias
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bounceproc.service.beside import Beside
     from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
+    from bounceproc.service.sending import Imported
     from bounceproc.service.supervisor import Plan
     from bounceproc.service.watcher import Job
     from bounceproc.sources.imap.watching import WatchedFolder
@@ -97,6 +98,64 @@ def return_path_mailbox(config: Config, given: str | None) -> str:
     if given is None and not config.identity.domains:
         raise UsageError("it is not said where bounces go", "Name it: --mailbox bounces@example.org.")
     return given or f"bounces@{config.identity.domains[0]}"
+
+
+# ---- the send ledger -------------------------------------------------------------------------------------------------
+
+
+def import_sent(
+    config: Config, path: str, *, rejected: Path | None, on_progress: Callable[[int, int | None], None]
+) -> Imported:
+    """Put a file of sent mails into the send ledger.
+
+    Raises:
+        ConfigError: no send ledger is configured.
+        UsageError, BadDataError: the file cannot be read, or is another sort of file.
+        BounceprocError: the database cannot be used at all.
+
+    """
+    from bounceproc.service.sending import remember
+    from bounceproc.sources.rows import read_rows, size
+
+    if not config.identity.ledger:
+        raise ConfigError("there is no send ledger: nothing would ask it", "Write [identity] ledger = true.")
+    total = size(path)
+    with open_store(config) as store:
+        return remember(
+            read_rows(path, needed=("message_id", "recipient")),
+            partial(store.sent.add, digest=_recipient_digest(config)),
+            rejected=rejected or Path("sent.rejected.csv" if path == "-" else f"{path}.rejected.csv"),
+            now=datetime.now(UTC),
+            on_progress=lambda done: on_progress(done, total),
+        )
+
+
+def _recipient_digest(config: Config) -> Callable[[Address], str] | None:
+    """What makes the hash of a recipient in return paths that have no room for him; None where nothing is signed."""
+    from bounceproc.returnpath import digest
+
+    if _identifier(config) is None:
+        return None
+    return partial(digest, secrets=token_secrets(config))
+
+
+@dataclass(frozen=True, slots=True)
+class _BySenders:
+    """Remembers for programs what they sent."""
+
+    store: Store
+    digest: Callable[[Address], str] | None
+
+    def sent(self, messages: Sequence[Mapping[str, object]]) -> int:
+        from bounceproc.sentmail import SentMail
+
+        now, mails = datetime.now(UTC), []
+        for number, row in enumerate(messages):
+            try:
+                mails.append(SentMail.of(row, now))
+            except BadDataError as error:
+                raise BadDataError(f"messages[{number}]: {error.what}") from error
+        return self.store.sent.add(mails, digest=self.digest)
 
 
 # ---- reading, with no database ---------------------------------------------------------------------------------------
@@ -175,7 +234,7 @@ def not_served(config: Config) -> tuple[str, ...]:
             pass  # that it cannot be read is told where the secrets are verified
     if config.identity.trusted_authserv:
         notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
-    if (config.retention.raw, config.retention.events) != (30, 730):
+    if (config.retention.raw, config.retention.events) != (30, 730) or config.identity.ledger:
         notes.append("retention: nothing is purged yet")
     if config.stream:
         notes.append("stream: streams are not told apart yet; an unsubscribe is for all mail")
@@ -641,6 +700,7 @@ def _house(
             entries=store.lookups,
             reader=store.suppressions,
             writer=_ByPrograms(store),
+            sent=_BySenders(store, _recipient_digest(config)) if config.identity.ledger else None,
             counters=store.counters,
             doors=[(one.name, one.tally, one.hall) for one in doors.values()],
             executor=executor,
@@ -982,6 +1042,7 @@ def _pipeline(config: Config, store: Store, ledger: Recorder | None = None, read
         clock=lambda: datetime.now(UTC),
         reader=reader,
         identifier=_identifier(config),
+        sent=config.identity.ledger,
     )
 
 

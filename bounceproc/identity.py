@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bounceproc.event import Trust
 from bounceproc.reports.returnpath import unwrapped
 from bounceproc.returnpath import HEADER, TokenError, names, read, read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from bounceproc.address import Address
@@ -29,6 +29,14 @@ LONGEST: Final = 1000
 _HEADER: Final = HEADER.lower().encode()
 
 
+class Identified(NamedTuple):
+    """What a report says of whom, once it is known how far it is to be believed."""
+
+    events: tuple[Event, ...]
+    token: Token | None = None
+    """A valid token of which nobody that the report names is the recipient; the send ledger may know him."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """Finds our tokens in reports. `clock` says now, for messages whose moment of receipt nobody knows."""
@@ -36,26 +44,15 @@ class Identifier:
     secrets: tuple[str, ...]
     clock: Callable[[], datetime]
 
-    def identified(self, report: Report, received_at: datetime | None) -> tuple[Event, ...]:
-        """The report's events, those that a valid token vouches for as `signed` and about the token's recipient.
-
-        One token is for one recipient. Where a report names several and none of them is that one (an alias whose members
-        failed in part), nobody can say that the recipient failed: these events stay what they were.
-        """
+    def identified(self, report: Report, received_at: datetime | None) -> Identified:
+        """The report's events, those that a valid token vouches for as `signed` and about the token's recipient."""
         token = self._token(report, received_at or self.clock())
         if token is None:
-            return report.events
+            return Identified(report.events)
         address = self._recipient(token, report)
         if address is None:
-            return report.events
-        about = [event.recipient == address for event in report.events]
-        if len(about) == 1 or any(about):
-            alone = len(about) == 1
-            return tuple(
-                signed(event, address) if alone or is_about else event
-                for event, is_about in zip(report.events, about, strict=True)
-            )
-        return report.events
+            return Identified(report.events, token)
+        return Identified(vouched(report.events, address, token.stream))
 
     def _token(self, report: Report, at: datetime) -> Token | None:
         """The first valid token, that of the envelope before those in the returned copy."""
@@ -101,12 +98,23 @@ class Identifier:
         return None
 
 
-def signed(event: Event, address: Address) -> Event:
+def vouched(events: Sequence[Event], address: Address, stream: str | None) -> tuple[Event, ...]:
+    """The events with what a valid token for `address` says of them.
+
+    One token is for one recipient. Where a report names several and none of them is that one (an alias whose members
+    failed in part), nobody can say that the recipient failed: these events stay what they were.
+    """
+    alone = len(events) == 1
+    return tuple(_signed(event, address, stream) if alone or event.recipient == address else event for event in events)
+
+
+def _signed(event: Event, address: Address, stream: str | None) -> Event:
     """The event about the token's recipient; the address that the report names is kept where it is another one."""
+    stream = stream or event.stream
     if event.recipient == address:
-        return event._replace(trust=Trust.SIGNED)
+        return event._replace(trust=Trust.SIGNED, stream=stream)
     final = event.final_recipient or event.recipient
-    return event._replace(trust=Trust.SIGNED, recipient=address, final_recipient=final, derived="token")
+    return event._replace(trust=Trust.SIGNED, recipient=address, final_recipient=final, derived="token", stream=stream)
 
 
 def _values(headers: Headers, name: bytes) -> Iterator[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bounceproc.errors import BadDataError, MalformedReportError
 from bounceproc.event import BounceClass, EventType, Kind
+from bounceproc.identity import Identified
+from bounceproc.matching import matched
 from bounceproc.policy.decide import decide
 from bounceproc.ports import Meaning, MessageBatch, Outcome, Reading, Settlement
 from bounceproc.reports.recognise import recognise
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from bounceproc.policy.verdict import Verdict
     from bounceproc.ports import Incident, RawMessage, Reader, Recorded, Recorder
     from bounceproc.reports.report import Report
+    from bounceproc.returnpath import Token
 
 CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
 """The events that have a category: they say that a delivery failed, or has not worked yet."""
@@ -56,6 +59,8 @@ class Interpretation(Generic[T]):
     report: Report | None
     events: tuple[T, ...] = ()
     error: str | None = None
+    token: Token | None = None
+    """See `Meaning`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +96,14 @@ def interpret_raw(
 
 
 def _interpreted(
-    message: bytes, classify: Callable[[Event], T], identify: Callable[[Report], tuple[Event, ...]] | None = None
+    message: bytes, classify: Callable[[Event], T], identify: Callable[[Report], Identified] | None = None
 ) -> Interpretation[T]:
     try:
         report = recognise(message)
         if report is None:
             return Interpretation(Kind.OTHER, None)
-        events = report.events if identify is None else identify(report)
-        return Interpretation(report.kind, report, tuple(map(classify, events)))
+        events, token = Identified(report.events) if identify is None else identify(report)
+        return Interpretation(report.kind, report, tuple(map(classify, events)), token=token)
     except MalformedReportError as error:
         return Interpretation(Kind.MALFORMED, None, error=str(error))
     except Exception as error:  # noqa: BLE001 - the one broad except of the program: one message never stops a run
@@ -190,7 +195,7 @@ def meant(
     if report is None:
         return Meaning(meaning.kind, meaning.events, None, None, None, meaning.error, _digest(raw), copy)
     found = (report.detector, report.message_id, report.reporting_mta)
-    return Meaning(meaning.kind, meaning.events, *found, meaning.error, _digest(raw), copy)
+    return Meaning(meaning.kind, meaning.events, *found, meaning.error, _digest(raw), copy, meaning.token)
 
 
 def read(raw: RawMessage, meaning: Meaning, now: datetime) -> Reading:
@@ -209,6 +214,7 @@ def read(raw: RawMessage, meaning: Meaning, now: datetime) -> Reading:
         raw=raw.data,
         error=meaning.error,
         copy=meaning.copy,
+        token=meaning.token,
     )
 
 
@@ -224,13 +230,16 @@ class Pipeline:
         clock: Callable[[], datetime],
         reader: Reader | None = None,
         identifier: Identifier | None = None,
+        sent: bool = False,
     ) -> None:
+        """`sent`: there is a send ledger, and reports are held against it."""
         self._ledger = ledger
         self._classifier = classifier
         self._policy = policy
         self._clock = clock
         self._reader = reader
         self._identifier = identifier
+        self._sent = sent
 
     def preview(self, batch: MessageBatch) -> BatchResult:
         """What the messages say, with nothing recorded: for dry runs."""
@@ -274,6 +283,8 @@ class Pipeline:
         with self._ledger.batch(source) as ledger:
             if settled:
                 ledger.settled(settled)
+            if self._sent:
+                readings = matched(readings, ledger)
             recorded = ledger.record(readings)
             verdicts = tuple(decide(history, self._policy, now) for history in recorded.histories)
             changed = ledger.apply(verdicts) if self._policy.enforce else 0

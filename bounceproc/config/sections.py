@@ -203,6 +203,8 @@ class Retention(Section):
 
     raw: Days = 30
     events: Days = 730
+    sent: Days = 90
+    """The send ledger. Complaints come weeks after a mail."""
 
 
 class Mailbox(Section):
@@ -404,6 +406,8 @@ class Identity(Section):
     """In normal form: lower case, A-labels."""
     token_secret: SecretStr | None = None
     token_secret_file: File | None = None
+    ledger: Flag = False
+    """There is a send ledger: reports are held against what was sent."""
     trusted_authserv: Domains = ()
     extension_delimiter: str = "+"
     """Each of these characters may begin an address extension; empty: there are none."""

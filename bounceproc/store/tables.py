@@ -314,6 +314,21 @@ incident_event: Final = sa.Table(
 )
 """Events that decide nothing: those of incidents that are open or were taken back."""
 
+sent: Final = sa.Table(
+    "sent",
+    metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True),
+    sa.Column("message", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("key", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("address", sa.Text),
+    sa.Column("token", sa.Text, index=True),
+    sa.Column("stream", sa.Text),
+    sa.Column("reference", sa.Text),
+    sa.Column("sent_at", UtcTime, nullable=False, index=True),
+)
+"""The send ledger. `message` is a keyed hash of the Message-ID, `id` one of it and the recipient, `token` the recipient's hash
+in return paths."""
+
 setting: Final = sa.Table(
     "setting",
     metadata,

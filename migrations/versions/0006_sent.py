@@ -1,0 +1,42 @@
+"""The send ledger.
+
+Revision ID: 0006
+Revises: 0005
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+INDEXED = ("message", "key", "token", "sent_at")
+
+
+def upgrade() -> None:
+    """Towards the newer schema."""
+    op.create_table(
+        "sent",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("address", sa.Text()),
+        sa.Column("token", sa.Text()),
+        sa.Column("stream", sa.Text()),
+        sa.Column("reference", sa.Text()),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_sent"),
+    )
+    for column in INDEXED:
+        op.create_index(f"ix_sent_{column}", "sent", [column])
+
+
+def downgrade() -> None:
+    """Back."""
+    for column in INDEXED:
+        op.drop_index(f"ix_sent_{column}", "sent")
+    op.drop_table("sent")
