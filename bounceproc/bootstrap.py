@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.finding import Finding
-    from bounceproc.identity import Identifier
+    from bounceproc.identity import Identifier, OurMail
     from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.lookup.follower import Follower
     from bounceproc.lookup.http.server import HttpServer
@@ -134,9 +134,8 @@ def _recipient_digest(config: Config) -> Callable[[Address], str] | None:
     """What makes the hash of a recipient in return paths that have no room for him; None where nothing is signed."""
     from bounceproc.returnpath import digest
 
-    if _identifier(config) is None:
-        return None
-    return partial(digest, secrets=token_secrets(config))
+    secrets = _sound_secrets(config)
+    return partial(digest, secrets=secrets) if secrets else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +155,27 @@ class _BySenders:
             except BadDataError as error:
                 raise BadDataError(f"messages[{number}]: {error.what}") from error
         return self.store.sent.add(mails, digest=self.digest)
+
+
+# ---- our own mail, known again ---------------------------------------------------------------------------------------
+
+
+def _our_mail(config: Config) -> OurMail:
+    from bounceproc.identity import OurMail
+    from bounceproc.streams import Stream, Streams
+
+    streams = [Stream(one.name, one.match.kind, one.match.value) for one in config.stream]
+    return OurMail(_sound_secrets(config), Streams(streams, config.identity.extension_delimiter))
+
+
+def _sound_secrets(config: Config) -> tuple[str, ...]:
+    """The token secrets; none where there is none, or one so short that anybody could have made the tokens."""
+    if config.identity.secret is None:
+        return ()
+    try:
+        return tuple(strong(token_secrets(config)))
+    except TokenError:
+        return ()
 
 
 # ---- reading, with no database ---------------------------------------------------------------------------------------
@@ -236,8 +256,6 @@ def not_served(config: Config) -> tuple[str, ...]:
         notes.append("identity.trusted_authserv: Authentication-Results are not read yet")
     if (config.retention.raw, config.retention.events) != (30, 730) or config.identity.ledger:
         notes.append("retention: nothing is purged yet")
-    if config.stream:
-        notes.append("stream: streams are not told apart yet; an unsubscribe is for all mail")
     return tuple(notes)
 
 
@@ -1047,20 +1065,15 @@ def _pipeline(config: Config, store: Store, ledger: Recorder | None = None, read
 
 
 def _identifier(config: Config) -> Identifier | None:
-    """What finds our tokens; None where there is no secret, or one so short that anybody could have made them."""
-    return _identifier_with(token_secrets(config)) if config.identity.secret is not None else None
+    """What knows our own mail again; None where nothing is known of it."""
+    ours = _our_mail(config)
+    return _identifier_with(ours) if ours else None
 
 
-def _identifier_with(secrets: tuple[str, ...]) -> Identifier | None:
+def _identifier_with(ours: OurMail) -> Identifier:
     from bounceproc.identity import Identifier
 
-    if not secrets:
-        return None
-    try:
-        strong(secrets)
-    except TokenError:
-        return None
-    return Identifier(secrets, lambda: datetime.now(UTC))
+    return Identifier(ours, lambda: datetime.now(UTC))
 
 
 def _ignore(_result: BatchResult, _done: int, _total: int | None) -> None:

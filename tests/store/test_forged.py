@@ -12,7 +12,7 @@ from bounceproc.address import Address
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.config import Config
 from bounceproc.event import EventType, Trust
-from bounceproc.identity import Identifier
+from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import Pipeline
 from bounceproc.policies import policy_of
 from bounceproc.ports import MessageBatch, RawMessage
@@ -90,7 +90,7 @@ def flow(bench: Bench, folder: Path) -> Pipeline:
         classifier=default_classifier(),
         policy=policy_of(Config.load(folder / "bounceproc.toml")),
         clock=lambda: bench.now,
-        identifier=Identifier((SECRET,), lambda: bench.now),
+        identifier=Identifier(OurMail((SECRET,)), lambda: bench.now),
     )
 
 

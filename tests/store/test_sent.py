@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bounceproc.address import Address
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import Trust
-from bounceproc.identity import Identifier
+from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import Pipeline
 from bounceproc.ports import MessageBatch, RawMessage, Sent
 from bounceproc.returnpath import digest, make
@@ -46,7 +46,7 @@ def pipeline(bench: Bench, *, secrets: tuple[str, ...] = (), ledger: bool = True
         classifier=default_classifier(),
         policy=bench.policy,
         clock=lambda: bench.now,
-        identifier=Identifier(secrets, lambda: bench.now) if secrets else None,
+        identifier=Identifier(OurMail(secrets), lambda: bench.now) if secrets else None,
         sent=ledger,
     )
 

@@ -9,7 +9,7 @@ import pytest
 from bounceproc.address import Address
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import Trust
-from bounceproc.identity import Identifier
+from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import meant
 from bounceproc.ports import RawMessage
 from bounceproc.returnpath import make, make_header
@@ -28,7 +28,7 @@ def path(recipient: Address = ANNA, secret: str = SECRET, valid: int = 30) -> st
 
 def told(message: bytes, received_at: datetime | None = NOW) -> list[tuple[str | None, str | None, Trust]]:
     """Recipient, final recipient and trust of each event."""
-    identifier = Identifier((SECRET,), lambda: NOW)
+    identifier = Identifier(OurMail((SECRET,)), lambda: NOW)
     found = meant(RawMessage("m", message, received_at), default_classifier(), None, identifier).events
     return [
         (
