@@ -510,7 +510,7 @@ def watch_files(
             watched(
                 path,
                 mbox=mbox,
-                disposals={} if disposal is None else {Outcome.REPORT: disposal},
+                disposals={} if disposal is None else dict.fromkeys((Outcome.REPORT, Outcome.OWN_REFUSAL), disposal),
                 known=store.ledger.known,
                 checkpoint=store.ledger.checkpoint,
             )

@@ -15,6 +15,7 @@ from bounceproc.identity import Identified
 from bounceproc.matching import matched
 from bounceproc.policy.decide import decide
 from bounceproc.ports import Meaning, MessageBatch, Outcome, Reading, Settlement
+from bounceproc.refusal import is_ours
 from bounceproc.reports.recognise import recognise
 
 if TYPE_CHECKING:
@@ -199,18 +200,20 @@ def meant(
 
 
 def read(raw: RawMessage, meaning: Meaning, now: datetime) -> Reading:
-    """One message as the ledger records it."""
+    """One message as the ledger records it: what it says of our own refusals is left out."""
     received_at = raw.received_at or now
+    events = tuple([event.dated(received_at) for event in meaning.events if not is_ours(event.diagnostic)])
+    only_ours = len(events) < len(meaning.events) and not events
     return Reading(
         ref=raw.ref,
         digest=meaning.digest,
         received_at=received_at,
-        outcome=OUTCOMES[meaning.kind],
+        outcome=Outcome.OWN_REFUSAL if only_ours else OUTCOMES[meaning.kind],
         kind=meaning.kind,
         detector=meaning.detector,
         message_id=meaning.message_id,
         reporting_mta=meaning.reporting_mta,
-        events=tuple([event.dated(received_at) for event in meaning.events]),
+        events=events,
         raw=raw.data,
         error=meaning.error,
         copy=meaning.copy,

@@ -41,6 +41,9 @@ class Outcome(StrEnum):
     """What became of a message: decides where the source puts it."""
 
     REPORT = "report"  # dsn, arf, unsubscribe
+    OWN_REFUSAL = (
+        "own-refusal"  # a report of what we refused ourselves: it lies with the reports, and counts for nothing
+    )
     AUTO_REPLY = "auto-reply"  # auto-reply, mdn
     UNRECOGNISED = "unrecognised"  # ordinary mail: not ours to touch
     MALFORMED = "malformed"  # a report that cannot be read: parked where a person can see it
