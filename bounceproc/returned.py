@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.reports.returnpath import unwrapped
@@ -12,12 +13,24 @@ if TYPE_CHECKING:
     from bounceproc.reports.mime import Headers
     from bounceproc.reports.report import Report
 
-ENVELOPE: Final = (b"delivered-to", b"x-original-to", b"envelope-to", b"to")
-"""Where the report's own header says which address it was sent to: anybody may write these."""
+ENVELOPE: Final = (
+    b"delivered-to",
+    b"x-original-to",
+    b"envelope-to",
+    b"x-gm-original-to",
+    b"x-delivered-to",
+    b"x-envelope-to",
+    b"to",
+)
+"""Where the report's own header says which address it was sent to (Postfix and Gmail, Postfix before it rewrote, Exim, Google's
+routing, others, the reporter itself): anybody may write these."""
 MOST: Final = 4
 """Fields of one name that are looked at."""
 LONGEST: Final = 1000
 """Octets of a value that are looked at."""
+
+_FOR: Final = re.compile(r"\sfor <([^<>\s]{3,400})>", re.IGNORECASE)
+"""Whom a server took a message for (RFC 5321 4.4): some (Microsoft) say it nowhere else."""
 
 
 def values(headers: Headers, name: bytes) -> Iterator[str]:
@@ -41,6 +54,9 @@ def paths(report: Report) -> Iterator[str]:
         for name in ENVELOPE:
             for value in values(report.headers, name):
                 yield from _bare(value)
+        for value in values(report.headers, b"received"):
+            if found := _FOR.search(value):
+                yield from _bare(found[1])
     for value in copied(report, b"return-path"):
         yield from _bare(value)
 
