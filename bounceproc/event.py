@@ -83,6 +83,8 @@ class Event(NamedTuple):
     class_: BounceClass | None = None
     rule: str | None = None
     """The id of the rule that chose the category."""
+    reference: str | None = None
+    """What the sender itself calls the mail, where the send ledger knows it."""
 
     def dated(self, received_at: datetime) -> Event:
         """The same event, never later than its receipt: dates are claims of strangers."""

@@ -55,4 +55,4 @@ def _held(event: Event, known: Mapping[tuple[str, Address], Sent]) -> Event:
     found = known.get(pair) if pair is not None else None
     if found is None:
         return event
-    return event._replace(trust=Trust.MATCHED, stream=found.stream or event.stream)
+    return event._replace(trust=Trust.MATCHED, stream=found.stream or event.stream, reference=found.reference)

@@ -471,7 +471,8 @@ class RecordedEvent:
     def to_dict(self) -> dict[str, str | int | None]:
         """The event under the names that scripts rely on."""
         where = {"id": self.id, "received_at": iso(self.received_at), "source": self.source, "ref": self.ref}
-        return {**self.event.to_dict(), **where, "kind": self.kind, "detector": self.detector}
+        ours = {"stream": self.event.stream, "reference": self.event.reference}
+        return {**self.event.to_dict(), **ours, **where, "kind": self.kind, "detector": self.detector}
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,6 +344,7 @@ _SAME: Final = (
     "occurred_at",
     "category",
     "rule",
+    "reference",
 )
 
 

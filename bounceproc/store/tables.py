@@ -107,6 +107,7 @@ event: Final = sa.Table(
     sa.Column("occurred_at", UtcTime, nullable=False),
     sa.Column("received_at", UtcTime, nullable=False),
     sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("reference", sa.Text),
     sa.Index(None, "key", "occurred_at"),
 )
 """What happened, one row for each recipient. Append-only; `id` is the event id."""

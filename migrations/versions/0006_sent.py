@@ -1,4 +1,4 @@
-"""The send ledger.
+"""The send ledger, and what it calls the mail that an event is about.
 
 Revision ID: 0006
 Revises: 0005
@@ -31,12 +31,14 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sent"),
     )
+    op.add_column("event", sa.Column("reference", sa.Text(), nullable=True))
     for column in INDEXED:
         op.create_index(f"ix_sent_{column}", "sent", [column])
 
 
 def downgrade() -> None:
     """Back."""
+    op.drop_column("event", "reference")
     for column in INDEXED:
         op.drop_index(f"ix_sent_{column}", "sent")
     op.drop_table("sent")

@@ -114,13 +114,16 @@ def test_where_only_hashes_are_kept_the_ledger_has_no_plaintext_and_matches_all_
 def test_a_report_about_what_was_sent_is_matched_and_has_its_stream(
     bench: Bench, who: str, original: str, trust: Trust
 ) -> None:
-    bench.store.sent.add([mail(stream="news")])
+    bench.store.sent.add([mail(stream="news", reference="job 7")])
     raw = RawMessage("1", dsn(who, original=original), bench.now)
     result = pipeline(bench).process("returns", MessageBatch((raw,)))
     (event,) = result.readings[0].events
     assert (event.trust, event.stream) == (trust, "news" if trust is Trust.MATCHED else None)
     (row,) = bench.rows("event")
-    assert (row["trust"], row["stream"]) == (trust.value, event.stream)
+    known = (trust.value, event.stream, "job 7" if trust is Trust.MATCHED else None)
+    assert (row["trust"], row["stream"], row["reference"]) == known
+    (told,) = bench.store.suppressions.status(Address.parse(who), stream=None, now=bench.now).events
+    assert (told.to_dict()["trust"], told.to_dict()["stream"], told.to_dict()["reference"]) == known
 
 
 def test_a_hash_in_a_token_is_resolved_where_the_report_names_somebody_else(bench: Bench) -> None:
