@@ -17,6 +17,7 @@ from bounceproc.pipeline import Pipeline
 from bounceproc.policies import policy_of
 from bounceproc.ports import MessageBatch, RawMessage
 from bounceproc.returnpath import make
+from bounceproc.sentmail import SentMail
 from tests.unit.mails import complaint, dsn
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def forged(wave: int, number: int, at: datetime) -> bytes:
             message = complaint(victim).replace(b"<complaint.", f"<{name}.".encode())
         case 1:
             message = unsubscribe(victim, date, name)
+        case 2:  # the Message-ID of a mail that he was sent himself
+            message = dsn(victim, date=date, original="<to.him@sender.example>").replace(
+                b"report@", b"%b@" % name.encode()
+            )
         case _:
             message = dsn(victim, date=date, original=f"<{name}@sender.example>")
     path = borrowed(number // 5, at)
@@ -83,14 +88,15 @@ def forged(wave: int, number: int, at: datetime) -> bytes:
 
 
 def flow(bench: Bench, folder: Path) -> Pipeline:
-    """The pipeline as a configuration with a token secret makes it; its clock is the bench's."""
-    (folder / "bounceproc.toml").write_text(f'[identity]\ntoken_secret = "{SECRET}"\n')
+    """The pipeline as a configuration with a token secret and a send ledger makes it; its clock is the bench's."""
+    (folder / "bounceproc.toml").write_text(f'[identity]\ntoken_secret = "{SECRET}"\nledger = true\n')
     return Pipeline(
         ledger=bench.store.ledger,
         classifier=default_classifier(),
         policy=policy_of(Config.load(folder / "bounceproc.toml")),
         clock=lambda: bench.now,
         identifier=Identifier(OurMail((SECRET,)), lambda: bench.now),
+        sent=True,
     )
 
 
@@ -98,6 +104,11 @@ def flow(bench: Bench, folder: Path) -> Pipeline:
 def test_ten_thousand_forged_reports_in_three_waves_suppress_nobody(bench: Bench, tmp_path: Path) -> None:
     pipeline = flow(bench, tmp_path)
     added: Counter[EventType] = Counter()
+    sent = {f"to.{number}@sender.example": live(number) for number in range(LIVE)}
+    sent["to.him@sender.example"] = "him@evil.example"
+    bench.store.sent.add(
+        SentMail(message_id=id_, recipient=Address.parse(who), sent_at=BEGIN) for id_, who in sent.items()
+    )
     for wave, size in enumerate(WAVES):
         bench.now = BEGIN + timedelta(days=3 * wave)
         mails = [RawMessage(f"{wave}.{n}", forged(wave, n, bench.now), bench.now) for n in range(size)]
@@ -116,10 +127,13 @@ def test_ten_thousand_forged_reports_in_three_waves_suppress_nobody(bench: Bench
     assert true(pipeline, dsn(live(1)), live(1), bench.now).trust is Trust.SIGNED
     assert true(pipeline, complaint(live(2)), live(2), bench.now).trust is Trust.SIGNED
     assert true(pipeline, unsubscribe(live(3), "", "true"), live(3), bench.now).trust is Trust.SIGNED
+    known = RawMessage("known", dsn(live(4), original="<to.4@sender.example>"), bench.now)
+    assert pipeline.process("returns", MessageBatch((known,))).changed == 1
     assert {(row["address"], row["reason"]) for row in bench.rows("suppression")} == {
         (live(1), "bounce"),
         (live(2), "complaint"),
         (live(3), "unsubscribe"),
+        (live(4), "bounce"),
     }
 
 
