@@ -23,6 +23,8 @@ MOST: Final = 4
 """Recipients of the returned copy that a hash is tried on."""
 
 _HEADER: Final = HEADER.lower().encode()
+_FEEDBACK: Final = b"cfbl-feedback-id"
+"""Where complaints bring a token back (RFC 9477)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Identifier:
                 return read(path, secrets=self.ours.secrets, now=at)
             except TokenError:
                 continue
-        for value in copied(report, _HEADER):
+        for value in (*copied(report, _HEADER), *copied(report, _FEEDBACK)):
             try:
                 return read_header(value, secrets=self.ours.secrets, now=at)
             except TokenError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from bounceproc.reports.returnpath import unwrapped
 
@@ -32,6 +34,9 @@ LONGEST: Final = 1000
 _FOR: Final = re.compile(r"\sfor <([^<>\s]{3,400})>", re.IGNORECASE)
 """Whom a server took a message for (RFC 5321 4.4): some (Microsoft) say it nowhere else."""
 
+_MAILTO: Final = re.compile(r"<\s*mailto:([^<>?,\s]{3,400})", re.IGNORECASE)
+"""Where a mail says that its reader may leave (RFC 2369 3.2)."""
+
 
 def values(headers: Headers, name: bytes) -> Iterator[str]:
     """The first few values of a field; a value that is far too long is none."""
@@ -46,7 +51,7 @@ def copied(report: Report, name: bytes) -> Iterator[str]:
 
 
 def paths(report: Report) -> Iterator[str]:
-    """The addresses that the report was sent to, then the return paths of the returned copy, bare.
+    """The addresses that the report was sent to, then the return paths of the returned copy and where it may be left, bare.
 
     Each also as it was before a forwarder (SRS) or its own mail server (BATV) rewrote it, where that is another one.
     """
@@ -59,6 +64,9 @@ def paths(report: Report) -> Iterator[str]:
                 yield from _bare(found[1])
     for value in copied(report, b"return-path"):
         yield from _bare(value)
+    for value in copied(report, b"list-unsubscribe"):
+        for found in islice(_MAILTO.finditer(value), MOST):
+            yield from _bare(unquote(found[1]))
 
 
 def _bare(value: str) -> Iterator[str]:

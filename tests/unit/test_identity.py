@@ -61,6 +61,11 @@ def test_a_token_in_to_or_in_the_returned_copy_signs() -> None:
         dsn("anna@example.com").replace(b"To: bounces@sender.example", f"To: Bounces <{path()}>".encode()),
         in_copy(dsn("anna@example.com"), f"Return-Path: <{path()}>"),
         in_copy(dsn("anna@example.com"), f"X-Bounceproc-Token: {make_header(ANNA, secrets=[SECRET], now=NOW)}"),
+        in_copy(dsn("anna@example.com"), f"CFBL-Feedback-ID: {make_header(ANNA, secrets=[SECRET], now=NOW)}"),
+        in_copy(
+            dsn("anna@example.com"),
+            f"List-Unsubscribe: <https://sender.example/u?x=1>,\n <mailto:{path().replace('+', '%2B')}?subject=unsubscribe>",
+        ),
     ):
         assert told(message) == [(ANNA.normal, ANNA.normal, Trust.SIGNED)]
 
