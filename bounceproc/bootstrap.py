@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
-from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError, UsageError
+from bounceproc.errors import AccessError, BadDataError, BounceprocError, ConfigError, TemporaryError, UsageError
 from bounceproc.policies import policy_of
 from bounceproc.returnpath import TokenError, strong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from socket import socket
     from threading import Event
     from typing import BinaryIO, TypeAlias
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bounceproc.evidence.keys import Keys
     from bounceproc.evidence.weighing import Evidence
     from bounceproc.finding import Finding
-    from bounceproc.identity import Identifier
+    from bounceproc.identity import Identifier, OurMail
     from bounceproc.lookup.bulk.judge import Judge
     from bounceproc.lookup.follower import Follower
     from bounceproc.lookup.http.server import HttpServer
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bounceproc.service.importing import Imported
     from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
+    from bounceproc.service.sending import Remembered
     from bounceproc.service.supervisor import Plan
     from bounceproc.service.watcher import Job
     from bounceproc.sources.imap.watching import WatchedFolder
@@ -154,6 +155,84 @@ def evidence_notes(config: Config) -> list[str]:
     return ["identity.dkim: no signature is verified, for the library is not installed: pip install 'bounceproc[dkim]'"]
 
 
+# ---- the send ledger -------------------------------------------------------------------------------------------------
+
+
+def import_sent(
+    config: Config, path: str, *, rejected: Path | None, on_progress: Callable[[int, int | None], None]
+) -> Remembered:
+    """Put a file of sent mails into the send ledger.
+
+    Raises:
+        ConfigError: no send ledger is configured.
+        UsageError, BadDataError: the file cannot be read, or is another sort of file.
+        BounceprocError: the database cannot be used at all.
+
+    """
+    from bounceproc.service.sending import remember
+    from bounceproc.sources.rows import read_rows, size
+
+    if not config.identity.ledger:
+        raise ConfigError("there is no send ledger: nothing would ask it", "Write [identity] ledger = true.")
+    total = size(path)
+    with open_store(config) as store:
+        return remember(
+            read_rows(path, needed=("message_id", "recipient")),
+            partial(store.sent.add, digest=_recipient_digest(config)),
+            rejected=rejected or Path("sent.rejected.csv" if path == "-" else f"{path}.rejected.csv"),
+            now=datetime.now(UTC),
+            on_progress=lambda done: on_progress(done, total),
+        )
+
+
+def _recipient_digest(config: Config) -> Callable[[Address], str] | None:
+    """What makes the hash of a recipient in return paths that have no room for him; None where nothing is signed."""
+    from bounceproc.returnpath import digest
+
+    secrets = _sound_secrets(config)
+    return partial(digest, secrets=secrets) if secrets else None
+
+
+@dataclass(frozen=True, slots=True)
+class _BySenders:
+    """Remembers for programs what they sent."""
+
+    store: Store
+    digest: Callable[[Address], str] | None
+
+    def sent(self, messages: Sequence[Mapping[str, object]]) -> int:
+        from bounceproc.sentmail import SentMail
+
+        now, mails = datetime.now(UTC), []
+        for number, row in enumerate(messages):
+            try:
+                mails.append(SentMail.of(row, now))
+            except BadDataError as error:
+                raise BadDataError(f"messages[{number}]: {error.what}") from error
+        return self.store.sent.add(mails, digest=self.digest)
+
+
+# ---- our own mail, known again ---------------------------------------------------------------------------------------
+
+
+def _our_mail(config: Config) -> OurMail:
+    from bounceproc.identity import OurMail
+    from bounceproc.streams import Stream, Streams
+
+    streams = [Stream(one.name, one.match.kind, one.match.value) for one in config.stream]
+    return OurMail(_sound_secrets(config), Streams(streams, config.identity.extension_delimiter))
+
+
+def _sound_secrets(config: Config) -> tuple[str, ...]:
+    """The token secrets; none where there is none, or one so short that anybody could have made the tokens."""
+    if config.identity.secret is None:
+        return ()
+    try:
+        return tuple(strong(token_secrets(config)))
+    except TokenError:
+        return ()
+
+
 # ---- reading, with no database ---------------------------------------------------------------------------------------
 
 
@@ -230,10 +309,8 @@ def not_served(config: Config) -> tuple[str, ...]:
         except ConfigError:
             pass  # that it cannot be read is told where the secrets are verified
     notes += evidence_notes(config)
-    if (config.retention.raw, config.retention.events) != (30, 730):
+    if (config.retention.raw, config.retention.events) != (30, 730) or config.identity.ledger:
         notes.append("retention: nothing is purged yet")
-    if config.stream:
-        notes.append("stream: streams are not told apart yet; an unsubscribe is for all mail")
     return tuple(notes)
 
 
@@ -556,7 +633,7 @@ def watch_files(
             watched(
                 path,
                 mbox=mbox,
-                disposals={} if disposal is None else {Outcome.REPORT: disposal},
+                disposals={} if disposal is None else dict.fromkeys((Outcome.REPORT, Outcome.OWN_REFUSAL), disposal),
                 known=store.ledger.known,
                 checkpoint=store.ledger.checkpoint,
             )
@@ -764,6 +841,7 @@ def _house(
             entries=store.lookups,
             reader=store.suppressions,
             writer=_ByPrograms(store),
+            sent=_BySenders(store, _recipient_digest(config)) if config.identity.ledger else None,
             counters=store.counters,
             doors=[(one.name, one.tally, one.hall) for one in doors.values()],
             executor=executor,
@@ -1107,24 +1185,20 @@ def _pipeline(config: Config, store: Store, ledger: Recorder | None = None, read
         reader=reader,
         identifier=_identifier(config),
         weigher=evidence_of(config),
+        sent=config.identity.ledger,
     )
 
 
 def _identifier(config: Config) -> Identifier | None:
-    """What finds our tokens; None where there is no secret, or one so short that anybody could have made them."""
-    return _identifier_with(token_secrets(config)) if config.identity.secret is not None else None
+    """What knows our own mail again; None where nothing is known of it."""
+    ours = _our_mail(config)
+    return _identifier_with(ours) if ours else None
 
 
-def _identifier_with(secrets: tuple[str, ...]) -> Identifier | None:
+def _identifier_with(ours: OurMail) -> Identifier:
     from bounceproc.identity import Identifier
 
-    if not secrets:
-        return None
-    try:
-        strong(secrets)
-    except TokenError:
-        return None
-    return Identifier(secrets, lambda: datetime.now(UTC))
+    return Identifier(ours, lambda: datetime.now(UTC))
 
 
 def _ignore(_result: BatchResult, _done: int, _total: int | None) -> None:

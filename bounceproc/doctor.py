@@ -14,11 +14,12 @@ from bounceproc.finding import Finding, Level, clock_finding
 from bounceproc.ports import MessageBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from bounceproc.address import Address
     from bounceproc.pipeline import BatchResult
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Checkpoint, Flight, LedgerBatch, RawMessage, Reading, Recorded, Recorder
+    from bounceproc.ports import Checkpoint, Flight, LedgerBatch, RawMessage, Reading, Recorded, Recorder, Sent
 
 DOMAIN: Final = "doctor.example"
 """Nobody can have an address there (RFC 2606 section 2), so that nobody is ever silenced by a sample."""
@@ -143,6 +144,12 @@ class _Watched:
     def __init__(self, batch: LedgerBatch) -> None:
         self._batch = batch
         self.new_events = 0
+
+    def sent(self, asked: Collection[tuple[str, Address]]) -> Mapping[tuple[str, Address], Sent]:
+        return self._batch.sent(asked)
+
+    def named(self, digests: Sequence[str]) -> Mapping[str, Address]:
+        return self._batch.named(digests)
 
     def record(self, readings: Sequence[Reading]) -> Recorded:
         recorded = self._batch.record(readings)

@@ -83,6 +83,8 @@ class Event(NamedTuple):
     class_: BounceClass | None = None
     rule: str | None = None
     """The id of the rule that chose the category."""
+    reference: str | None = None
+    """What the sender itself calls the mail, where the send ledger knows it."""
 
     def dated(self, received_at: datetime) -> Event:
         """The same event, never later than its receipt: dates are claims of strangers."""
@@ -131,6 +133,10 @@ class Event(NamedTuple):
         }
 
 
+_LATER: Final = tuple(Event._field_defaults[name] for name in Event._fields[16:])
+"""What is known of an event when it was classified and held against our own mail."""
+
+
 def happened(
     *,
     type: EventType,  # noqa: A002 - its name
@@ -150,8 +156,8 @@ def happened(
 ) -> Event:
     """`Event(...)` for what is made once a message: a named tuple's own constructor is Python of its own, not to be compiled."""
     said = (type, recipient, trust, final_recipient, action, status, smtp_code, diagnostic, remote_mta, reporting_mta)
-    about = (None, original_message_id, envelope_id, derived, None, occurred_at, None, None, None)
-    return tuple.__new__(Event, said + about)
+    about = (None, original_message_id, envelope_id, derived, None, occurred_at)
+    return tuple.__new__(Event, said + about + _LATER)
 
 
 _TWO: Final = tuple(f"{number:02}" for number in range(100))

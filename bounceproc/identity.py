@@ -2,87 +2,87 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bounceproc.event import Trust
-from bounceproc.reports.returnpath import unwrapped
+from bounceproc.returned import copied, paths
 from bounceproc.returnpath import HEADER, TokenError, names, read, read_header
+from bounceproc.streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from bounceproc.address import Address
     from bounceproc.event import Event
-    from bounceproc.reports.mime import Headers
     from bounceproc.reports.report import Report
     from bounceproc.returnpath import Token
 
-ENVELOPE: Final = (b"delivered-to", b"x-original-to", b"envelope-to", b"to")
-"""Where the report's own header says which address it was sent to. Anybody may write these: the token in it he cannot make."""
 MOST: Final = 4
-"""Fields of one name that are looked at."""
-LONGEST: Final = 1000
-"""Octets of a value that are looked at."""
+"""Recipients of the returned copy that a hash is tried on."""
 
 _HEADER: Final = HEADER.lower().encode()
+_FEEDBACK: Final = b"cfbl-feedback-id"
+"""Where complaints bring a token back (RFC 9477)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OurMail:
+    """What is known of our own mail. The process beside a poller gets it through a pipe."""
+
+    secrets: tuple[str, ...] = ()
+    """Those of signed return paths; none of them can be guessed."""
+    streams: Streams = field(default_factory=Streams)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to find."""
+        return bool(self.secrets or self.streams)
+
+
+class Identified(NamedTuple):
+    """What a report says of whom, once it is known how far it is to be believed."""
+
+    events: tuple[Event, ...]
+    token: Token | None = None
+    """A valid token of which nobody that the report names is the recipient; the send ledger may know him."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """Finds our tokens in reports. `clock` says now, for messages whose moment of receipt nobody knows."""
+    """Finds our tokens and streams in reports. `clock` says now, for messages whose moment of receipt nobody knows.
 
-    secrets: tuple[str, ...]
+    Whatever else a message itself can prove (a signature of ours on the returned copy, that of a feedback loop on a complaint)
+    joins in `identified`, for the events that no token made `signed`, and what it must know joins `OurMail`. What only the
+    database can tell is asked later, for a whole batch at once: see `matching`.
+    """
+
+    ours: OurMail
     clock: Callable[[], datetime]
 
-    def identified(self, report: Report, received_at: datetime | None) -> tuple[Event, ...]:
-        """The report's events, those that a valid token vouches for as `signed` and about the token's recipient.
-
-        One token is for one recipient. Where a report names several and none of them is that one (an alias whose members
-        failed in part), nobody can say that the recipient failed: these events stay what they were.
-        """
-        token = self._token(report, received_at or self.clock())
+    def identified(self, report: Report, received_at: datetime | None) -> Identified:
+        """The report's events with their stream, those that a valid token vouches for as `signed` and about its recipient."""
+        stream, events = self.ours.streams.of(report), report.events
+        if stream is not None:
+            events = tuple(event._replace(stream=stream) for event in events)
+        token = self._token(report, received_at or self.clock()) if self.ours.secrets else None
         if token is None:
-            return report.events
+            return Identified(events)
         address = self._recipient(token, report)
         if address is None:
-            return report.events
-        about = [event.recipient == address for event in report.events]
-        if len(about) == 1 or any(about):
-            alone = len(about) == 1
-            return tuple(
-                signed(event, address) if alone or is_about else event
-                for event, is_about in zip(report.events, about, strict=True)
-            )
-        return report.events
+            return Identified(events, token)
+        return Identified(vouched(events, address, token.stream))
 
     def _token(self, report: Report, at: datetime) -> Token | None:
         """The first valid token, that of the envelope before those in the returned copy."""
-        if report.headers is not None:
-            for name in ENVELOPE:
-                for path in _values(report.headers, name):
-                    if (token := self._read(path, at)) is not None:
-                        return token
-        if report.original is None:
-            return None
-        for path in _values(report.original.headers, b"return-path"):
-            if (token := self._read(path, at)) is not None:
-                return token
-        for value in _values(report.original.headers, _HEADER):
+        for path in paths(report):
             try:
-                return read_header(value, secrets=self.secrets, now=at)
+                return read(path, secrets=self.ours.secrets, now=at)
             except TokenError:
                 continue
-        return None
-
-    def _read(self, path: str, at: datetime) -> Token | None:
-        """The token in a return path, also in one that a forwarder (SRS) or a mail server (BATV) rewrote."""
-        _, _, bracketed = path.rpartition("<")
-        bare = bracketed.partition(">")[0].strip()
-        for each in dict.fromkeys((bare, unwrapped(bare))):
+        for value in (*copied(report, _HEADER), *copied(report, _FEEDBACK)):
             try:
-                return read(each, secrets=self.secrets, now=at)
+                return read_header(value, secrets=self.ours.secrets, now=at)
             except TokenError:
                 continue
         return None
@@ -93,23 +93,28 @@ class Identifier:
             return token.recipient
         for event in report.events:
             for address in (event.recipient, event.final_recipient):
-                if address is not None and names(token, address, self.secrets):
+                if address is not None and names(token, address, self.ours.secrets):
                     return address
         for address in report.original.recipients[:MOST] if report.original is not None else ():
-            if names(token, address, self.secrets):
+            if names(token, address, self.ours.secrets):
                 return address
         return None
 
 
-def signed(event: Event, address: Address) -> Event:
+def vouched(events: Sequence[Event], address: Address, stream: str | None) -> tuple[Event, ...]:
+    """The events with what a valid token for `address` says of them.
+
+    One token is for one recipient. Where a report names several and none of them is that one (an alias whose members
+    failed in part), nobody can say that the recipient failed: these events stay what they were.
+    """
+    alone = len(events) == 1
+    return tuple(_signed(event, address, stream) if alone or event.recipient == address else event for event in events)
+
+
+def _signed(event: Event, address: Address, stream: str | None) -> Event:
     """The event about the token's recipient; the address that the report names is kept where it is another one."""
+    stream = stream or event.stream
     if event.recipient == address:
-        return event._replace(trust=Trust.SIGNED)
+        return event._replace(trust=Trust.SIGNED, stream=stream)
     final = event.final_recipient or event.recipient
-    return event._replace(trust=Trust.SIGNED, recipient=address, final_recipient=final, derived="token")
-
-
-def _values(headers: Headers, name: bytes) -> Iterator[str]:
-    """The first few values of a field; a value that is far too long for an address is none."""
-    if name in headers:
-        yield from (value for value in headers.all(name)[:MOST] if len(value) <= LONGEST)
+    return event._replace(trust=Trust.SIGNED, recipient=address, final_recipient=final, derived="token", stream=stream)

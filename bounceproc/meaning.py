@@ -15,23 +15,32 @@ if TYPE_CHECKING:
 
     from bounceproc.classify.classifier import Classifier
     from bounceproc.event import Event
-    from bounceproc.identity import Identifier
+    from bounceproc.identity import Identified, Identifier
     from bounceproc.ports import RawMessage
     from bounceproc.reports.report import Report
+    from bounceproc.returnpath import Token
 
 T = TypeVar("T")
 
 
 class Interpretation(Generic[T]):
-    """What one message says, classified; `error` says why a malformed one could not be read."""
+    """What one message says, classified; `error` says why a malformed one could not be read. `token`: see `Meaning`."""
 
-    __slots__ = ("error", "events", "kind", "report")
+    __slots__ = ("error", "events", "kind", "report", "token")
 
-    def __init__(self, kind: Kind, report: Report | None, events: tuple[T, ...] = (), error: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        report: Report | None,
+        events: tuple[T, ...] = (),
+        error: str | None = None,
+        token: Token | None = None,
+    ) -> None:
         self.kind = kind
         self.report = report
         self.events = events
         self.error = error
+        self.token = token
 
 
 def interpret(message: bytes, classifier: Classifier) -> Interpretation[Event]:
@@ -52,14 +61,14 @@ def interpret_raw(
 
 
 def _interpreted(
-    message: bytes, classify: Callable[[Event], T], identify: Callable[[Report], tuple[Event, ...]] | None = None
+    message: bytes, classify: Callable[[Event], T], identify: Callable[[Report], Identified] | None = None
 ) -> Interpretation[T]:
     try:
         report = recognise(message)
         if report is None:
             return Interpretation(Kind.OTHER, None)
-        events = report.events if identify is None else identify(report)
-        return Interpretation(report.kind, report, tuple(map(classify, events)))
+        events, token = (report.events, None) if identify is None else identify(report)
+        return Interpretation(report.kind, report, tuple(map(classify, events)), token=token)
     except MalformedReportError as error:
         return Interpretation(Kind.MALFORMED, None, error=str(error))
     except Exception as error:  # noqa: BLE001 - the one broad except of the program: one message never stops a run

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import BadDataError
 from bounceproc.event import EventType, Kind
+from bounceproc.matching import matched
 from bounceproc.meaning import interpret_raw
 from bounceproc.policy.decide import decide
 from bounceproc.ports import Meaning, MessageBatch, Outcome, Reading, Settlement
+from bounceproc.refusal import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,25 +80,28 @@ def meant(
     if report is None:
         return Meaning(meaning.kind, meaning.events, None, None, None, meaning.error, _digest(raw), copy)
     found = (report.detector, report.message_id, report.reporting_mta)
-    return Meaning(meaning.kind, meaning.events, *found, meaning.error, _digest(raw), copy)
+    return Meaning(meaning.kind, meaning.events, *found, meaning.error, _digest(raw), copy, meaning.token)
 
 
 def read(raw: RawMessage, meaning: Meaning, now: datetime) -> Reading:
-    """One message as the ledger records it."""
+    """One message as the ledger records it: what it says of our own refusals is left out."""
     received_at = raw.received_at or now
+    events = tuple([event.dated(received_at) for event in meaning.events if not is_ours(event.diagnostic)])
+    only_ours = len(events) < len(meaning.events) and not events
     return Reading(
         ref=raw.ref,
         digest=meaning.digest,
         received_at=received_at,
-        outcome=OUTCOMES[meaning.kind],
+        outcome=Outcome.OWN_REFUSAL if only_ours else OUTCOMES[meaning.kind],
         kind=meaning.kind,
         detector=meaning.detector,
         message_id=meaning.message_id,
         reporting_mta=meaning.reporting_mta,
-        events=tuple([event.dated(received_at) for event in meaning.events]),
+        events=events,
         raw=raw.data,
         error=meaning.error,
         copy=meaning.copy,
+        token=meaning.token,
     )
 
 
@@ -113,7 +118,9 @@ class Pipeline:
         reader: Reader | None = None,
         identifier: Identifier | None = None,
         weigher: Weigher | None = None,
+        sent: bool = False,
     ) -> None:
+        """`sent`: there is a send ledger, and reports are held against it."""
         self._ledger = ledger
         self._classifier = classifier
         self._policy = policy
@@ -121,6 +128,7 @@ class Pipeline:
         self._reader = reader
         self._identifier = identifier
         self._weigher = weigher
+        self._sent = sent
 
     def preview(self, batch: MessageBatch) -> BatchResult:
         """What the messages say, with nothing recorded: for dry runs."""
@@ -166,6 +174,8 @@ class Pipeline:
         with self._ledger.batch(source) as ledger:
             if settled:
                 ledger.settled(settled)
+            if self._sent:
+                readings = matched(readings, ledger)
             recorded = ledger.record(readings)
             verdicts = tuple(decide(history, self._policy, now) for history in recorded.histories)
             changed = ledger.apply(verdicts) if self._policy.enforce else 0

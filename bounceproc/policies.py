@@ -32,7 +32,7 @@ NOTHING_TO_HOLD_AGAINST: Final = {
 }
 """What each trust may do where nothing is known of our own mail: no report could ever be more than reported."""
 HELD_AGAINST_DOMAINS: Final = NOTHING_TO_HOLD_AGAINST | {Trust.REPORTED: "counts", Trust.HEURISTIC: "reviews"}
-"""The same where our own domains are known."""
+"""The same where our own domains are known, or what was sent."""
 HELD_AGAINST_TOKENS: Final = NOTHING_TO_HOLD_AGAINST | {Trust.REPORTED: "reviews", Trust.HEURISTIC: "reviews"}
 """The same where our own mail is signed: what bears no token may be anybody's."""
 
@@ -68,7 +68,7 @@ def weights_of(config: Config, rows: PolicySection) -> dict[Trust, str]:
     """What each trust may do: as written, else as it follows from what is known of our own mail."""
     if config.identity.secret is not None:
         usual = HELD_AGAINST_TOKENS
-    elif config.identity.domains:
+    elif config.identity.domains or config.identity.ledger:
         usual = HELD_AGAINST_DOMAINS
     else:
         usual = NOTHING_TO_HOLD_AGAINST

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from bounceproc.event import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bounceproc.policy.history import History
     from bounceproc.policy.replay import PolicyEntry
     from bounceproc.policy.verdict import Verdict
+    from bounceproc.returnpath import Token
 
 
 # ---- mail in ---------------------------------------------------------------------------------------------------------
@@ -40,6 +41,9 @@ class Outcome(StrEnum):
     """What became of a message: decides where the source puts it."""
 
     REPORT = "report"  # dsn, arf, unsubscribe
+    OWN_REFUSAL = (
+        "own-refusal"  # a report of what we refused ourselves: it lies with the reports, and counts for nothing
+    )
     AUTO_REPLY = "auto-reply"  # auto-reply, mdn
     UNRECOGNISED = "unrecognised"  # ordinary mail: not ours to touch
     MALFORMED = "malformed"  # a report that cannot be read: parked where a person can see it
@@ -104,6 +108,8 @@ class Meaning(NamedTuple):
     """The raw digest."""
     copy: bytes | None = None
     """The message as the ledger keeps it; None where it has still to be made, or none is kept."""
+    token: Token | None = None
+    """A valid token of which nobody that the report names is the recipient: only a hash of him stands in it."""
 
 
 class Reader(Protocol):
@@ -228,6 +234,8 @@ class Reading:
     error: str | None = None
     copy: bytes | None = None
     """`raw` as it is kept; None where that has still to be made."""
+    token: Token | None = None
+    """See `Meaning`."""
 
 
 class Weigher(Protocol):
@@ -302,8 +310,21 @@ class Recorded:
     """What began with this batch: refusals that are held back, so that the histories are without them."""
 
 
+class Sent(NamedTuple):
+    """What the send ledger knows of one mail to one recipient."""
+
+    stream: str | None
+    reference: str | None
+
+
 class LedgerBatch(Protocol):
     """One transaction of the ledger."""
+
+    def sent(self, asked: Collection[tuple[str, Address]]) -> Mapping[tuple[str, Address], Sent]:
+        """Which of these Message-IDs went to these recipients, by the send ledger."""
+
+    def named(self, digests: Sequence[str]) -> Mapping[str, Address]:
+        """The recipients that these hashes in return paths were made of, by the send ledger."""
 
     def record(self, readings: Sequence[Reading]) -> Recorded:
         """Store messages and events that are new, and give the histories they touch. Idempotent by raw digest and event id."""
@@ -458,7 +479,8 @@ class RecordedEvent:
     def to_dict(self) -> dict[str, str | int | None]:
         """The event under the names that scripts rely on."""
         where = {"id": self.id, "received_at": iso(self.received_at), "source": self.source, "ref": self.ref}
-        return {**self.event.to_dict(), **where, "kind": self.kind, "detector": self.detector}
+        ours = {"stream": self.event.stream, "reference": self.event.reference}
+        return {**self.event.to_dict(), **ours, **where, "kind": self.kind, "detector": self.detector}
 
 
 @dataclass(frozen=True, slots=True)
@@ -697,8 +719,13 @@ class ListReader(Protocol):
 class SentLedger(Protocol):
     """Whoever remembers what was sent."""
 
-    def sent(self, messages: Sequence[Mapping[str, str | None]]) -> int:
-        """Remember messages: `message_id`, `recipient`, `stream`, `reference`; returns how many were new."""
+    def sent(self, messages: Sequence[Mapping[str, object]]) -> int:
+        """Remember messages: `message_id`, `recipient`, `stream`, `reference`, `sent_at`; returns how many were new.
+
+        Raises:
+            BadDataError: one of them cannot be, and nothing is remembered; it says which.
+
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

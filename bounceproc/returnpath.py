@@ -255,6 +255,16 @@ def _mac(kind: str, body: str, secret: str) -> str:
     return _base32(f"bounceproc {kind} 1\0{body.lower()}", secret)
 
 
+def digest(address: Address, secrets: Sequence[str]) -> str:
+    """The hash of a recipient that stands in return paths which have no room for the address.
+
+    Raises:
+        TokenError: see `strong`.
+
+    """
+    return _digest(address, strong(secrets)[0])
+
+
 def _digest(address: Address, secret: str) -> str:
     return _base32(f"bounceproc recipient 1\0{address.normal}", secret)
 

@@ -41,6 +41,7 @@ def add_commands() -> None:
         reclassify,
         review,
         rules,
+        sent,
         serve,
         service,
         snippet,
@@ -66,5 +67,5 @@ def add_commands() -> None:
         doctor,
     ):
         module.add_to(app)
-    for module in (suppress, audit, review, incident, policy, rules, db, config, service, token):
+    for module in (suppress, audit, review, incident, policy, rules, db, config, service, token, sent):
         app.add_typer(module.app)

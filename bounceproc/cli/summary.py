@@ -87,5 +87,7 @@ def _remarks(summary: Summary, *, dry_run: bool, failed: bool) -> None:
         say(f"{summary.source}: {summary.duplicates} messages were recorded before and changed nothing")
     if summary.resumed:
         say(f"{summary.source}: {summary.resumed} messages of an earlier, interrupted run were settled now")
+    if summary.own_refusals:
+        say(f"{summary.source}: {summary.own_refusals} reports were about refusals of our own and count for nothing")
     for ref, error in summary.malformed:
         say(f"{summary.source}: {harmless(ref, 120)}: {harmless(error, 200)}")

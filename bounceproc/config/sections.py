@@ -239,6 +239,8 @@ class Retention(Section):
 
     raw: Days = 30
     events: Days = 730
+    sent: Days = 90
+    """The send ledger. Complaints come weeks after a mail."""
 
 
 class Mailbox(Section):
@@ -440,6 +442,8 @@ class Identity(Section):
     """In normal form: lower case, A-labels."""
     token_secret: SecretStr | None = None
     token_secret_file: File | None = None
+    ledger: Flag = False
+    """There is a send ledger: reports are held against what was sent."""
     trusted_authserv: Domains = ()
     """Hosts whose Authentication-Results count."""
     dkim: Flag = True

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from bounceproc.classify.classifier import Classifier
-    from bounceproc.identity import Identifier
+    from bounceproc.identity import Identifier, OurMail
     from bounceproc.ports import Meaning
 
 PATIENCE: Final = 60.0
@@ -69,9 +69,9 @@ class Beside:
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
         # Everybody on the machine can read the arguments of a process, and nobody else this pipe: the secrets go here.
-        secrets = self._identifier.secrets if self._identifier is not None else ()
+        ours = self._identifier.ours if self._identifier is not None else None
         asked = [(raw.ref, raw.data, raw.received_at, raw.error) for raw in messages]
-        pickle.dump((secrets, asked), process.stdin, PROTOCOL)
+        pickle.dump((ours, asked), process.stdin, PROTOCOL)
         process.stdin.flush()
         found: list[Meaning] = pickle.load(process.stdout)  # noqa: S301 - written by our own program
         return found
@@ -96,7 +96,7 @@ def serve(
     answers: BinaryIO,
     classifier: Classifier,
     pack: Callable[[list[bytes]], Iterable[bytes | None]],
-    identifier: Callable[[tuple[str, ...]], Identifier | None],
+    identifier: Callable[[OurMail], Identifier],
 ) -> None:
     """What the other process does until nobody wants anything any more: messages in, what they say out, in order.
 
@@ -106,10 +106,10 @@ def serve(
         signal.signal(number, signal.SIG_IGN)
     while select([questions], [], [], PATIENCE)[0]:
         try:
-            secrets, asked = pickle.load(questions)  # noqa: S301 - written by our own program
+            ours, asked = pickle.load(questions)  # noqa: S301 - written by our own program
         except EOFError:
             return
-        finder = identifier(secrets)
+        finder = identifier(ours) if ours is not None else None
         messages = [RawMessage(*one) for one in asked]
         copies = pack([message.data for message in messages])
         found = [meant(message, classifier, copy, finder) for message, copy in zip(messages, copies, strict=True)]

@@ -118,6 +118,7 @@ def merged(name: str, summaries: Sequence[Summary]) -> Summary:
         total.messages += one.messages
         total.duplicates += one.duplicates
         total.resumed += one.resumed
+        total.own_refusals += one.own_refusals
         total.suppressions += one.suppressions
         total.kinds.update(one.kinds)
         total.events.update(one.events)

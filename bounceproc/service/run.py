@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bounceproc.event import EventType
+from bounceproc.ports import Outcome
 from bounceproc.service.overlap import Overlapped, is_folder
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Summary:
     """Messages that were recorded before, here or elsewhere: they changed nothing."""
     resumed: int = 0
     """Messages of an earlier run that were recorded then and settled only now."""
+    own_refusals: int = 0
+    """Reports that said nothing but what we had answered ourselves."""
     suppressions: int = 0
     """Entries of the list that were added, changed or lifted."""
     kinds: Counter[Kind] = field(default_factory=Counter)
@@ -45,6 +48,7 @@ class Summary:
         self.suppressions += result.changed
         for reading in result.readings:
             self.kinds[reading.kind] += 1
+            self.own_refusals += reading.outcome is Outcome.OWN_REFUSAL
             for event in reading.events:
                 self.events[event.type] += 1
                 if event.type is EventType.BOUNCE and event.class_:
@@ -59,6 +63,7 @@ class Summary:
             "messages": self.messages,
             "duplicates": self.duplicates,
             "resumed": self.resumed,
+            "own_refusals": self.own_refusals,
             "suppressions_changed": self.suppressions,
             "kinds": {str(kind): count for kind, count in sorted(self.kinds.items())},
             "events": {str(event): count for event, count in sorted(self.events.items())},

@@ -94,6 +94,7 @@ class Mailbox:
         """Where a message goes, by what became of it."""
         return {
             Outcome.REPORT: self.on_report,
+            Outcome.OWN_REFUSAL: self.on_report,
             Outcome.AUTO_REPLY: self.on_auto_reply,
             Outcome.UNRECOGNISED: self.on_unrecognised,
             Outcome.MALFORMED: self.on_malformed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bounceproc.ports import Attempt, Checkpoint, Outcome, Recorded, Settlement
-from bounceproc.store import addresses, flights, incidents, observing, reviews, statements
+from bounceproc.store import addresses, flights, incidents, observing, reviews, sent, statements
 from bounceproc.store.copies import pack
 from bounceproc.store.finds import Found
 from bounceproc.store.policing import reconcile
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from bounceproc.address import Address
     from bounceproc.policy.history import History
     from bounceproc.policy.incident import IncidentPolicy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Flight, Reading
+    from bounceproc.ports import Flight, Reading, Sent
     from bounceproc.store.addresses import Touched
     from bounceproc.store.engine import Database
     from bounceproc.store.keys import Keys
@@ -172,6 +173,14 @@ class Batch:
     def record(self, readings: Sequence[Reading]) -> Recorded:
         """Store messages and events that are new, and give the histories they touch. Idempotent by raw digest and event id."""
         return retrying(self._connection, lambda: self._record(readings))
+
+    def sent(self, asked: Collection[tuple[str, Address]]) -> dict[tuple[str, Address], Sent]:
+        """Which of these Message-IDs went to these recipients, by the send ledger."""
+        return sent.matches(self._connection, self._keys, asked)
+
+    def named(self, digests: Sequence[str]) -> dict[str, Address]:
+        """The recipients that these hashes in return paths were made of, by the send ledger."""
+        return sent.named(self._connection, digests)
 
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""

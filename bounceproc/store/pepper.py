@@ -43,6 +43,14 @@ class Keys:
             return b""
         return self._derive(identifier.encode(), ORIGINAL_OCTETS, b"bounceproc-orig")
 
+    def message(self, message_id: str) -> bytes:
+        """Stands for a Message-ID in the send ledger (16 octets): some senders write the recipient into it."""
+        return self._derive(message_id.encode(errors="replace"), KEY_OCTETS, b"bounceproc-sent")
+
+    def sent(self, message_id: str, key: bytes) -> bytes:
+        """Stands for one Message-ID and the key of one recipient of it (16 octets)."""
+        return self._derive(self.message(message_id) + key, KEY_OCTETS, b"bounceproc-pair")
+
     @property
     def id(self) -> str:
         """Tells peppers apart for people who look for the right backup; gives nothing away."""

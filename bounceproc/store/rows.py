@@ -120,6 +120,7 @@ def event_row(event: Event, *, id_: bytes, key: bytes | None, privacy: Privacy) 
         "derived": clean(event.derived),
         "trust": event.trust.value,
         "stream": clean(event.stream),
+        "reference": _without(people, clean(event.reference)),
         "occurred_at": event.occurred_at,
     }
 

@@ -19,6 +19,7 @@ from bounceproc.store.replays import Replays
 from bounceproc.store.reviews import Reviews
 from bounceproc.store.rows import Privacy
 from bounceproc.store.schema import ensure
+from bounceproc.store.sent import SentMails
 from bounceproc.store.suppressions import Suppressions
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Store:
         self.incidents = Incidents(database, privacy)
         self.replays = Replays(database, keys, privacy)
         self.lookups = Lookups(database)
+        self.sent = SentMails(database, keys, privacy=privacy)
 
     @classmethod
     def open(

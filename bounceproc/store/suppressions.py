@@ -320,6 +320,7 @@ _SAME: Final = (
     "occurred_at",
     "category",
     "rule",
+    "reference",
 )
 
 

@@ -107,6 +107,7 @@ event: Final = sa.Table(
     sa.Column("occurred_at", UtcTime, nullable=False),
     sa.Column("received_at", UtcTime, nullable=False),
     sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("reference", sa.Text),
     sa.Index(None, "key", "occurred_at"),
 )
 """What happened, one row for each recipient. Append-only; `id` is the event id."""
@@ -320,6 +321,21 @@ incident_event: Final = sa.Table(
     sa.Column("key", sa.LargeBinary, nullable=False, index=True),
 )
 """Events that decide nothing: those of incidents that are open or were taken back."""
+
+sent: Final = sa.Table(
+    "sent",
+    metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True),
+    sa.Column("message", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("key", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("address", sa.Text),
+    sa.Column("token", sa.Text, index=True),
+    sa.Column("stream", sa.Text),
+    sa.Column("reference", sa.Text),
+    sa.Column("sent_at", UtcTime, nullable=False, index=True),
+)
+"""The send ledger. `message` is a keyed hash of the Message-ID, `id` one of it and the recipient, `token` the recipient's hash
+in return paths."""
 
 setting: Final = sa.Table(
     "setting",

@@ -191,7 +191,10 @@ local kumo = { serde = {}, http = {} }
 function kumo.on(name, handler) handlers[name] = handler end
 function kumo.memoize(ask, options) assert(options.name and options.ttl and options.capacity) return ask end
 function kumo.reject(code, text) error(code .. ' ' .. text, 0) end
-function kumo.serde.json_parse(text) return { suppressed = text:find('true') ~= nil, reason = text:match('"reason":"(%w+)"') } end
+function kumo.serde.json_parse(text)
+  local reason, since = text:match('"reason":"(%w+)"'), text:match('"since":"([^"]+)"')
+  return { suppressed = text:find('true') ~= nil, reason = reason, since = since }
+end
 function kumo.http.build_client(options)
   assert(options.timeout == '500ms')
   return { get = function(_, url)
@@ -216,6 +219,11 @@ print(pcall(handlers.http_message_generated, { recipient = function() return rec
     [
         ("200", '{"suppressed":false}', "true"),
         ("200", '{"suppressed":true,"reason":"bounce"}', "false\t550 5.1.1 undeliverable"),
+        (
+            "200",
+            '{"suppressed":true,"reason":"bounce","since":"2026-11-01T08:00:00Z"}',
+            "false\t550 5.1.1 undeliverable since 2026-11-01",
+        ),
         ("200", '{"suppressed":true,"reason":"complaint"}', "false\t550 5.7.1 not to be mailed"),
         ("500", "", "true"),
         ("0", "", "true"),

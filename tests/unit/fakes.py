@@ -11,9 +11,11 @@ from bounceproc.policy.history import Evidence, History
 from bounceproc.ports import Attempt, Checkpoint, Flight, MessageBatch, RawMessage, Reading, Recorded, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from bounceproc.address import Address
     from bounceproc.policy.verdict import Verdict
+    from bounceproc.ports import Sent
 
 
 @dataclass
@@ -77,6 +79,8 @@ class FakeLedger:
     counts: Counter[str] = field(default_factory=Counter)
     announced: Flight | None = None
     tried: dict[str, Attempt] = field(default_factory=dict)
+    mails: dict[tuple[str, Address], Sent] = field(default_factory=dict)
+    people: dict[str, Address] = field(default_factory=dict)
 
     @contextmanager
     def batch(self, source: str) -> Iterator[FakeLedger]:
@@ -110,6 +114,14 @@ class FakeLedger:
                 self.histories[key] = touched[key] = history.with_evidence([evidence])
         self.log.append(f"record {len(readings)}")
         return Recorded(len(counts), 0, tuple(touched.values()), tuple(counts), tuple(added))
+
+    def sent(self, asked: Collection[tuple[str, Address]]) -> dict[tuple[str, Address], Sent]:
+        self.log.append(f"sent {len(asked)}")
+        return {pair: self.mails[pair] for pair in asked if pair in self.mails}
+
+    def named(self, digests: Sequence[str]) -> dict[str, Address]:
+        self.log.append(f"named {len(digests)}")
+        return {digest: self.people[digest] for digest in digests if digest in self.people}
 
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         found = [verdict for verdict in verdicts if verdict.decisions]

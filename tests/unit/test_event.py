@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounceproc.address import Address
-from bounceproc.event import BounceClass, Event, EventType, Trust, iso
+from bounceproc.event import BounceClass, Event, EventType, Trust, happened, iso
 from bounceproc.status import EnhancedStatus
 
 KEY = b"k" * 16
@@ -165,3 +165,25 @@ def test_iso_is_utc_whatever_zone_the_moment_is_in() -> None:
 
     assert iso(datetime(2026, 11, 23, 20, 40, tzinfo=paris)) == "2026-11-23T19:40:00Z"
     assert iso(None) is None
+
+
+def test_the_short_way_to_an_event_makes_the_same_event() -> None:
+    said = {
+        "type": EventType.DELAY,
+        "recipient": EVENT.recipient,
+        "trust": Trust.HEURISTIC,
+        "final_recipient": EVENT.final_recipient,
+        "action": "delayed",
+        "status": EVENT.status,
+        "smtp_code": 450,
+        "diagnostic": "450 later",
+        "remote_mta": "mx.example.net",
+        "reporting_mta": "mx.example.com",
+        "original_message_id": "<1@example.com>",
+        "envelope_id": "1",
+        "derived": "to",
+        "occurred_at": AT,
+    }
+    assert happened(**said) == Event(**said)  # type: ignore[arg-type]
+    bare = {name: said[name] for name in ("type", "recipient")}
+    assert happened(**bare) == Event(**bare)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 from bounceproc.address import Address
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import Trust
-from bounceproc.identity import Identifier
+from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import meant
 from bounceproc.ports import RawMessage
 from bounceproc.returnpath import make, make_header
@@ -28,7 +28,7 @@ def path(recipient: Address = ANNA, secret: str = SECRET, valid: int = 30) -> st
 
 def told(message: bytes, received_at: datetime | None = NOW) -> list[tuple[str | None, str | None, Trust]]:
     """Recipient, final recipient and trust of each event."""
-    identifier = Identifier((SECRET,), lambda: NOW)
+    identifier = Identifier(OurMail((SECRET,)), lambda: NOW)
     found = meant(RawMessage("m", message, received_at), default_classifier(), None, identifier).events
     return [
         (
@@ -48,7 +48,10 @@ def in_copy(message: bytes, field: str) -> bytes:
     return message.replace(b"From: news@sender.example", f"{field}\nFrom: news@sender.example".encode())
 
 
-@pytest.mark.parametrize("name", ["Delivered-To", "X-Original-To", "Envelope-To"])
+@pytest.mark.parametrize(
+    "name",
+    ["Delivered-To", "X-Original-To", "Envelope-to", "X-Gm-Original-To", "X-Delivered-To", "X-Envelope-To"],
+)
 def test_a_token_in_the_envelope_signs(name: str) -> None:
     assert told(with_field(dsn("anna@example.com"), f"{name}: {path()}")) == [(ANNA.normal, ANNA.normal, Trust.SIGNED)]
 
@@ -58,14 +61,57 @@ def test_a_token_in_to_or_in_the_returned_copy_signs() -> None:
         dsn("anna@example.com").replace(b"To: bounces@sender.example", f"To: Bounces <{path()}>".encode()),
         in_copy(dsn("anna@example.com"), f"Return-Path: <{path()}>"),
         in_copy(dsn("anna@example.com"), f"X-Bounceproc-Token: {make_header(ANNA, secrets=[SECRET], now=NOW)}"),
+        in_copy(dsn("anna@example.com"), f"CFBL-Feedback-ID: {make_header(ANNA, secrets=[SECRET], now=NOW)}"),
+        in_copy(
+            dsn("anna@example.com"),
+            f"List-Unsubscribe: <https://sender.example/u?x=1>,\n <mailto:{path().replace('+', '%2B')}?subject=unsubscribe>",
+        ),
     ):
         assert told(message) == [(ANNA.normal, ANNA.normal, Trust.SIGNED)]
 
 
-def test_a_return_path_that_others_rewrote_signs() -> None:
-    local, _, domain = path().partition("@")
-    for changed in (f"prvs=0123456789={path()}", f"SRS0=abcd=XY={domain}={local}@forwarder.example"):
-        assert told(in_copy(dsn("anna@example.com"), f"Return-Path: <{changed}>"))[0][2] is Trust.SIGNED
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from mx.example.net by mail.sender.example with ESMTPS id 1 for <{path}>; Thu, 26 Nov 2026 08:00:00 +0000",
+        "from a (b [192.0.2.1])\n        by mx.google.com with ESMTPS id x\n        for <{path}>\n        (v=TLS1_3); Thu",
+    ],
+)
+def test_a_token_that_only_a_server_tells_of_signs(line: str) -> None:
+    message = with_field(dsn("anna@example.com"), f"Received: {line.format(path=path())}")
+    assert told(message) == [(ANNA.normal, ANNA.normal, Trust.SIGNED)]
+
+
+@pytest.mark.parametrize("delimiter", ["+", "-", "=", "#", "_"])
+@pytest.mark.parametrize("recipient", ["anna@example.com", "anna-maria.x+tag@sub-domain.example.com"])
+def test_every_convention_of_address_extensions_carries_tokens(delimiter: str, recipient: str) -> None:
+    """Postfix: recipient_delimiter, one or several; Exim: local_part_suffix = +* or -*; Google: + alone."""
+    made = make(recipient, MAILBOX, secrets=[SECRET], now=NOW, delimiter=delimiter)
+    for folded in (made, made.upper(), made.replace("sender.example", "mx7.sender.example")):
+        ((_, _, trust),) = told(with_field(dsn(recipient), f"Delivered-To: {folded}"))
+        assert trust is Trust.SIGNED
+
+
+@pytest.mark.parametrize("recipient", [ANNA, LONG], ids=["readable", "hash"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        "prvs=0123abcdef={local}@{domain}",
+        "btv1==012abcdef01234=={local}@{domain}",
+        "SRS0=abcd=XY={domain}={local}@forwarder.example",
+        "SRS0+abcd=XY={domain}={local}@forwarder.example",
+        "SRS1=wxyz=first.example==abcd=XY={domain}={local}@second.example",
+        "srs0=abcd=xy={domain}=prvs=0123abcdef={local}@forwarder.example",
+    ],
+)
+def test_a_return_path_that_others_rewrote_signs(wrap: str, recipient: Address) -> None:
+    local, _, domain = path(recipient).partition("@")
+    changed = wrap.format(local=local, domain=domain)
+    for message in (
+        in_copy(dsn(recipient.normal), f"Return-Path: <{changed}>"),
+        with_field(dsn(recipient.normal), f"Delivered-To: {changed}"),
+    ):
+        assert told(message) == [(recipient.normal, recipient.normal, Trust.SIGNED)]
 
 
 def test_a_differing_final_recipient_never_overrides_the_token() -> None:

@@ -59,6 +59,7 @@ def test_a_row_says_what_policy_counts_with(tmp_path: Path) -> None:
     [
         ("", [{"signed", "matched", "reported"}, {"heuristic"}, set()]),
         ("[identity]\ndomains = ['example.com']", [{"signed", "matched"}, {"reported"}, {"heuristic"}]),
+        ("[identity]\nledger = true", [{"signed", "matched"}, {"reported"}, {"heuristic"}]),
         ("[identity]\ntoken_secret = 'x'", [{"signed", "matched"}, set(), {"reported", "heuristic"}]),
         (
             "[identity]\ntoken_secret = 'x'\n[policy.trust]\nmatched = 'counts'\nheuristic = 'ignored'",

@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bounceproc.errors import BounceprocError, ConsentError
+from bounceproc.errors import BadDataError, BounceprocError, ConsentError
 from bounceproc.lookup.http import metrics, openapi
 from bounceproc.lookup.http.app import unavailable
 from bounceproc.lookup.http.gate import body, json_object
-from bounceproc.lookup.http.hot import one_of, subject
+from bounceproc.lookup.http.hot import LIST_LIMIT, one_of, subject
 from bounceproc.lookup.http.problems import ProblemError
 from bounceproc.ports import Wanted
 
@@ -134,7 +134,12 @@ class Backroom:
         messages = asked.get("messages", [asked])
         if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
             raise ProblemError(422, "messages has to be a list of objects")
-        new = await self.run(lambda: ledger.sent(messages))
+        if len(messages) > LIST_LIMIT:
+            raise ProblemError(422, f"messages has more than {LIST_LIMIT} objects")
+        try:
+            new = await self.run(lambda: ledger.sent(messages))
+        except BadDataError as error:
+            raise ProblemError(422, error.what) from error
         return JSONResponse({"new": new})
 
     async def healthz(self, request: Request) -> Response:

@@ -44,6 +44,7 @@ exports.hook_rcpt = function (next, connection, params) {
             return next(DENYSOFT, '4.3.0 nobody knows whether this recipient is suppressed');
         }
         if (!answer.suppressed) return next();
-        next(DENY, answer.reason === 'bounce' ? '5.1.1 undeliverable' : '5.7.1 not to be mailed');
+        const since = typeof answer.since === 'string' ? ` since ${answer.since.slice(0, 10)}` : '';
+        next(DENY, (answer.reason === 'bounce' ? '5.1.1 undeliverable' : '5.7.1 not to be mailed') + since);
     });
 };

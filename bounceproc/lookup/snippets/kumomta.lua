@@ -21,10 +21,11 @@ local ask = kumo.memoize(function(address)
   if not answer.suppressed then
     return ''
   end
+  local since = type(answer.since) == 'string' and ' since ' .. string.sub(answer.since, 1, 10) or ''
   if answer.reason == 'bounce' then
-    return '5.1.1 undeliverable'
+    return '5.1.1 undeliverable' .. since
   end
-  return '5.7.1 not to be mailed'
+  return '5.7.1 not to be mailed' .. since
 end, { name = 'bounceproc', ttl = '10 seconds', capacity = 10000 })
 
 local function refuse_suppressed(address)

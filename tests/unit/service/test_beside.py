@@ -10,7 +10,7 @@ import pytest
 
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import Trust
-from bounceproc.identity import Identifier
+from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import meant
 from bounceproc.ports import RawMessage
 from bounceproc.returnpath import make
@@ -86,7 +86,7 @@ def test_it_knows_our_tokens_and_its_arguments_have_no_secret(beside: Beside) ->
     received = datetime.now(UTC) - timedelta(days=60)
     token = make("user@example.com", "bounces@sender.example", secrets=[SECRET], now=received)
     asked = [RawMessage("m", f"Delivered-To: {token}\n".encode() + dsn(), when) for when in (received, None)]
-    identifier = Identifier((SECRET,), lambda: datetime.now(UTC))
+    identifier = Identifier(OurMail((SECRET,)), lambda: datetime.now(UTC))
     with Beside(beside._command, default_classifier(), identifier) as made:
         found = made.begin(asked)()
         process = made._process

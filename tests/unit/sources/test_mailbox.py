@@ -23,6 +23,7 @@ def test_the_password_is_not_in_the_printed_form() -> None:
 def test_reports_are_moved_and_other_mail_is_left_by_default() -> None:
     assert {outcome: str(disposal) for outcome, disposal in mailbox().disposals.items()} == {
         Outcome.REPORT: "move:Processed",
+        Outcome.OWN_REFUSAL: "move:Processed",
         Outcome.AUTO_REPLY: "leave",
         Outcome.UNRECOGNISED: "leave",
         Outcome.MALFORMED: "move:Malformed",

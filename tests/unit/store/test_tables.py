@@ -48,6 +48,7 @@ def test_every_constraint_and_index_has_a_name_and_no_table_is_forgotten() -> No
         "pulse",
         "pulse_event",
         "review",
+        "sent",
         "setting",
         "suppression",
         "suppression_change",
