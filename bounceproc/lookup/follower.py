@@ -59,6 +59,7 @@ class Follower:
     def may_hold(self, key: bytes) -> bool:
         """Whether the list may have entries with this key: a no is final."""
         value = number(key)
+        # The delta first: `_swap` puts the new index in place before the new delta, and this thread may be in between.
         return value in self._delta or value in self._index
 
     def known(self, key: bytes) -> tuple[Ranked, ...] | None:

@@ -82,6 +82,11 @@ class Served:
         """Octets of the server's memory."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1]) * 4096
 
+    def peak_memory(self) -> int:
+        """The most that it ever was."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
 
 def read_netstring(client: socket.socket) -> bytes:
     data = b""
