@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bounceproc.address import Address
 from bounceproc.errors import UnavailableError
-from bounceproc.ports import Ranked, Suppression
+from bounceproc.ports import BEGINNING, Place, Ranked, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,13 +90,19 @@ class FakeList:
             if key in self.entries
         }
 
-    def touched(self, since: int) -> tuple[int, frozenset[bytes]]:
+    def touched(self, since: Place) -> tuple[Place, frozenset[bytes]] | None:
         self._answer()
-        return len(self.feed), frozenset(self.feed[since:])
+        if self._place(since.version) != since:
+            return None
+        return self._place(len(self.feed)), frozenset(self.feed[since.version :])
 
-    def version(self) -> int:
+    def place(self) -> Place:
         self._answer()
-        return len(self.feed)
+        return self._place(len(self.feed))
+
+    def _place(self, version: int) -> Place:
+        read = self.feed[:version]
+        return Place(len(read), hashlib.blake2b(read[-1], digest_size=16).digest()) if read else BEGINNING
 
     def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
         self._answer()
