@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
+    from threading import Event as Signal
 
     from bounceproc.address import Address
     from bounceproc.event import Event, Kind
@@ -642,6 +643,9 @@ class ListReader(Protocol):
 
     def place(self) -> Place:
         """The end of the feed."""
+
+    def listen(self, ring: Callable[[], None], stop: Signal) -> None:
+        """Ring when the feed may have grown, until `stop`; return at once where the database tells nobody."""
 
     def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
         """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""

@@ -52,7 +52,9 @@ class Follower:
         self.rebuilds = 0
         self._changing = threading.Lock()
         self._stop = threading.Event()
+        self._bell = threading.Event()
         self._thread: threading.Thread | None = None
+        self._listener: threading.Thread | None = None
         self._rebuilding: threading.Thread | None = None
 
     # ---- asked -------------------------------------------------------------------------------------------------------
@@ -111,18 +113,26 @@ class Follower:
         self._catch_up()
 
     def start(self) -> None:
-        """Follow the feed in a thread, until `stop`."""
+        """Follow the feed in a thread, until `stop`: looking each time that the database tells of a change, and in between."""
+        self._listener = threading.Thread(
+            target=self._reader.listen, args=(self._bell.set, self._stop), name="bell", daemon=True
+        )
+        self._listener.start()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(5)
+        self._bell.set()
+        for thread in (self._thread, self._listener):
+            if thread is not None:
+                thread.join(5)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._poll):
+        while not self._stop.is_set():
+            self._bell.wait(self._poll)
+            self._bell.clear()
             try:
                 self._catch_up()
                 self._renew()

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bounceproc.ports import Change, Suppression
 from bounceproc.store import statements
+from bounceproc.store.bell import CHANNEL
 from bounceproc.store.tables import suppression_change
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def append(
     are given in the order of the commits, and without gaps. A sequence would give neither.
     """
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({FEED_LOCK})")
+        # Whoever listens is told when this transaction commits.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({FEED_LOCK}), pg_notify('{CHANNEL}', '')")
     version = newest(connection)
     rows = [_row(before, after) for before, after in changes]
     for number, row in enumerate(rows, version + 1):

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from bounceproc.ports import BEGINNING, Place, Ranked
-from bounceproc.store import whole
+from bounceproc.store import bell, whole
 from bounceproc.store.entries import Entry, strength
 from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import suppression, suppression_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from bounceproc.ports import Suppression
@@ -119,6 +120,10 @@ class Lookups:
         with self._database.reading() as connection:
             row = connection.execute(_LINES.order_by(suppression_change.c.version.desc()).limit(1)).first()
         return BEGINNING if row is None else _place(row)
+
+    def listen(self, ring: Callable[[], None], stop: threading.Event) -> None:
+        """Ring when the feed has grown, until `stop`; return at once where the database tells nobody."""
+        bell.listen(self._database, ring, stop)
 
     def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
         """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""

@@ -12,7 +12,8 @@ from bounceproc.errors import UnavailableError
 from bounceproc.ports import BEGINNING, Place, Ranked, Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
 
 SINCE = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -99,6 +100,9 @@ class FakeList:
     def place(self) -> Place:
         self._answer()
         return self._place(len(self.feed))
+
+    def listen(self, ring: Callable[[], None], stop: threading.Event) -> None:
+        pass
 
     def _place(self, version: int) -> Place:
         read = self.feed[:version]
