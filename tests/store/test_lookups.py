@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -60,3 +61,22 @@ def test_a_feed_whose_beginning_was_purged_is_not_read_from_there(bench: Bench) 
         connection.execute(sa.delete(suppression_change).where(suppression_change.c.version == 1))
 
     assert lookups.touched(BEGINNING) is None
+
+
+def test_postgresql_rings_at_a_commit_and_sqlite_does_not(bench: Bench) -> None:
+    rung, stop = threading.Event(), threading.Event()
+    listener = threading.Thread(target=bench.store.lookups.listen, args=(rung.set, stop), daemon=True)
+    listener.start()
+    try:
+        if bench.store._database.is_sqlite:
+            listener.join(30)
+            assert not listener.is_alive()
+            return
+        assert rung.wait(30)  # it has begun to listen
+        rung.clear()
+        _add(bench, "a@example.com")
+        assert rung.wait(30)
+    finally:
+        stop.set()
+        listener.join(30)
+    assert not listener.is_alive()
