@@ -759,7 +759,11 @@ def serve_lookups(config: Config, *, on_ready: Callable[[str], None], on_stop: C
     }
     _check_places(places, tokens=bool(tokens))
     with ExitStack() as held:
-        opened = {name: held.enter_context(listening(place, f"serve.{name}")) for name, place in places.items()}
+        mode, owner = int(section.socket_mode, 8), section.socket_owner
+        opened = {
+            name: held.enter_context(listening(place, f"serve.{name}", mode=mode, owner=owner))
+            for name, place in places.items()
+        }
         path = section.snapshot_file
         if path is None and section.workers > 1:
             from tempfile import TemporaryDirectory
@@ -825,7 +829,7 @@ def _house(
     modes = {
         "socketmap": section.socketmap_on_error or section.on_error,
         "policy": section.policy_on_error or section.on_error,
-        "http": section.on_error,
+        "http": section.http_on_error or section.on_error,
     }
     doors = {name: Door(name, one, modes[name].value == "open") for name, one in opened.items()}
 
@@ -847,7 +851,7 @@ def _house(
             executor=executor,
             version=__version__,
         )
-        return HttpServer(room, door.tally, door.hall)
+        return HttpServer(room, door.tally, door.hall, is_open=door.is_open)
 
     streams = {name.lower(): stream for name, stream in section.streams.items()}
     return House(desk=desk, streams=streams, http_server=http_server, **doors)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
+    from threading import Event as Signal
 
     from bounceproc.address import Address
     from bounceproc.event import Event, Kind
@@ -692,6 +693,18 @@ class Keyed(Protocol):
         """The key of the address whose normal form has this SHA-256."""
 
 
+class Place(NamedTuple):
+    """How far the feed was read."""
+
+    version: int
+    mark: bytes
+    """Proves that the feed is still the same: a hash of the change with this version (16 octets); zeros before the first."""
+
+
+BEGINNING: Final = Place(0, bytes(16))
+"""Nothing of a feed was read."""
+
+
 class ListReader(Protocol):
     """What a server that holds the list's keys in memory asks of the list. Safe to call from any thread."""
 
@@ -701,16 +714,21 @@ class ListReader(Protocol):
     def standing(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Ranked, ...]]:
         """The entries with these keys, whether they still hold or not."""
 
-    def touched(self, since: int) -> tuple[int, frozenset[bytes]]:
-        """The keys that changes behind a version are about, some thousand at most, and the version up to which that is all.
+    def touched(self, since: Place) -> tuple[Place, frozenset[bytes]] | None:
+        """The keys that changes behind a place are about, some thousand at most, and the place up to which that is all.
+
+        None where the feed is not the one that was read up to there: the database was put back from a backup, or is another.
 
         Raises:
             BounceprocError: the list cannot be asked.
 
         """
 
-    def version(self) -> int:
-        """The newest version of the feed."""
+    def place(self) -> Place:
+        """The end of the feed."""
+
+    def listen(self, ring: Callable[[], None], stop: Signal) -> None:
+        """Ring when the feed may have grown, until `stop`; return at once where the database tells nobody."""
 
     def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
         """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""

@@ -129,7 +129,7 @@ class Response:
         """
         if self.status in {400, 404, 422}:  # to the server it is no address
             return [None]
-        return [Answer.read(asked, self._value())]
+        return [_read(asked, self._value())]
 
     def many(self, asked: Sequence[str]) -> list[Answer | None]:
         """What it says of many addresses, in their order.
@@ -142,7 +142,7 @@ class Response:
         results = value.get("results") if isinstance(value, dict) else None
         if not isinstance(results, list) or len(results) != len(asked):
             raise NoAnswerError("the server did not answer for each address")
-        return [Answer.read(address, told) for address, told in zip(asked, results, strict=True)]
+        return [_read(address, told) for address, told in zip(asked, results, strict=True)]
 
     def _value(self) -> Any:
         if self.status != 200:
@@ -205,3 +205,11 @@ class Response:
                 raise NoAnswerError("the answer is too long")
             del self._data[: end + 2]
             self._left = length
+
+
+def _read(asked: str, told: Any) -> Answer | None:
+    if (
+        isinstance(told, dict) and told.get("known") is False
+    ):  # what the server declared for trouble is not for us: see `OnError`
+        raise NoAnswerError("the server cannot ask its database")
+    return Answer.read(asked, told)

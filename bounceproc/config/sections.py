@@ -678,6 +678,12 @@ class Serve(Section):
     """What the socketmap answers in trouble, where that differs from `on_error`."""
     policy_on_error: OnError | None = None
     """The same for the policy service."""
+    http_on_error: OnError | None = None
+    """The same for HTTP: open answers `"suppressed": false, "known": false`, closed with 503."""
+    socket_mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "0660"
+    """Of Unix sockets: whoever may write to one may ask."""
+    socket_owner: Text | None = None
+    """`USER`, `USER:GROUP` or `:GROUP` of Unix sockets; ours where it is not set."""
     max_staleness: Annotated[float, Field(gt=0)] = 60.0
     """Seconds without a word from the database after which `on_error` answers."""
     snapshot_file: File | None = None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.address import Address
 from bounceproc.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
 
+    from bounceproc.address import Address
     from bounceproc.lookup.follower import Follower
     from bounceproc.ports import Keyed, Ranked, Suppression
 
@@ -32,6 +34,10 @@ class Question:
     keys: tuple[bytes, ...]
 
 
+SURELY_NOT: Final = Question(())
+"""What nearly every question is."""
+
+
 class Desk:
     """Answers out of the follower's memory, and asks the list about what that may hold."""
 
@@ -48,11 +54,11 @@ class Desk:
         """`delimiter`: what an extension begins with, where user+tag@ also answers for user@."""
         self.keys = keys
         self.follower = follower
-        self._delimiter = delimiter
+        self._delimiter = delimiter.encode() if delimiter else b""
         self._max_staleness = max_staleness
         self._executor = executor
         self._now = now
-        self._domains: dict[str, bytes] = {}
+        self._domains: dict[bytes, bytes] = {}
 
     def of(self, address: Address) -> Question:
         """The question about an address: itself, without its extension, its domain.
@@ -62,15 +68,29 @@ class Desk:
 
         """
         self._trusted()
-        normal = address.normal
-        local, _, domain = normal.rpartition("@")
-        names = [self.keys.of(address)] if local else []
+        return self._of(address.normal.encode())
+
+    def of_many(self, names: Iterable[bytes]) -> list[Question]:
+        """The questions about normal forms of addresses in UTF-8, in their order; an empty one asks nothing.
+
+        Raises:
+            StaleError: no answer can be trusted.
+
+        """
+        self._trusted()
+        of = self._of
+        return [of(name) if name else SURELY_NOT for name in names]
+
+    def _of(self, name: bytes) -> Question:
+        local, _, domain = name.rpartition(b"@")
+        key_of, may_hold = self.keys.of_sha256, self.follower.may_hold
+        doubtful = [key] if local and may_hold(key := key_of(hashlib.sha256(name).digest())) else []
         if self._delimiter and (at := local.find(self._delimiter, 1)) > 0:
-            bare = f"{local[:at]}@{domain}"
-            names.append(self.keys.of(Address(bare, bare)))
-        names.append(self._domain(domain))
-        may_hold = self.follower.may_hold
-        return Question(tuple(key for key in names if may_hold(key)))
+            bare = local[:at] + b"@" + domain
+            doubtful += [key] if may_hold(key := key_of(hashlib.sha256(bare).digest())) else []
+        if may_hold(key := self._domains.get(domain) or self._domain(domain)):
+            doubtful.append(key)
+        return Question(tuple(doubtful)) if doubtful else SURELY_NOT
 
     def of_sha256(self, digest: bytes) -> Question:
         """The question about the address with this digest; its domain is not known.
@@ -120,18 +140,16 @@ class Desk:
 
     def is_fresh(self) -> bool:
         """Whether answers can be trusted."""
-        return self.follower.staleness <= self._max_staleness
+        return time.monotonic() - self.follower.answered_at <= self._max_staleness
 
     def _trusted(self) -> None:
         if not self.is_fresh():
             raise StaleError(f"the database has not answered for {self.follower.staleness:.0f} seconds")
 
-    def _domain(self, domain: str) -> bytes:
-        key = self._domains.get(domain)
-        if key is None:
-            if len(self._domains) >= DOMAINS:
-                self._domains.clear()
-            key = self._domains[domain] = self.keys.of(Address(f"@{domain}", f"@{domain}"))
+    def _domain(self, domain: bytes) -> bytes:
+        if len(self._domains) >= DOMAINS:
+            self._domains.clear()
+        key = self._domains[domain] = self.keys.of_sha256(hashlib.sha256(b"@" + domain).digest())
         return key
 
 

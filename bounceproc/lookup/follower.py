@@ -11,6 +11,7 @@ from bounceproc.errors import BounceprocError
 from bounceproc.lookup import snapshot
 from bounceproc.lookup.index import Index, number
 from bounceproc.lookup.snapshot import Snapshot
+from bounceproc.ports import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,14 +45,16 @@ class Follower:
         self._delta: set[int] = set()
         self._hits: dict[bytes, tuple[Ranked, ...]] = {}
         self._inode = 0
-        self.version = 0
-        """Of the feed, up to which everything is known."""
+        self.place = BEGINNING
+        """In the feed, up to which everything is known."""
         self.answered_at = float("-inf")
         """When the list last answered (monotonic)."""
         self.rebuilds = 0
         self._changing = threading.Lock()
         self._stop = threading.Event()
+        self._bell = threading.Event()
         self._thread: threading.Thread | None = None
+        self._listener: threading.Thread | None = None
         self._rebuilding: threading.Thread | None = None
 
     # ---- asked -------------------------------------------------------------------------------------------------------
@@ -59,6 +62,7 @@ class Follower:
     def may_hold(self, key: bytes) -> bool:
         """Whether the list may have entries with this key: a no is final."""
         value = number(key)
+        # The delta first: `_swap` puts the new index in place before the new delta, and this thread may be in between.
         return value in self._delta or value in self._index
 
     def known(self, key: bytes) -> tuple[Ranked, ...] | None:
@@ -72,14 +76,14 @@ class Follower:
             BounceprocError: the list cannot be asked.
 
         """
-        before = self.version
+        before = self.place
         found = self._reader.standing(keys)
         answers = {key: found.get(key, ()) for key in keys}
         hits = self._hits
         if len(hits) + len(answers) > HITS:
             hits = self._hits = {}
         hits.update(answers)
-        if before != self.version:  # what came meanwhile may be about one of them
+        if before != self.place:  # what came meanwhile may be about one of them
             for key in answers:
                 hits.pop(key, None)
         return answers
@@ -103,24 +107,32 @@ class Follower:
 
         """
         known = self._mapped()
-        if known is None or known.version > self._reader.version():  # a snapshot of another, later database
+        if known is None or self._reader.touched(known.place) is None:
             known = self._made()
         self._take(known)
         self._catch_up()
 
     def start(self) -> None:
-        """Follow the feed in a thread, until `stop`."""
+        """Follow the feed in a thread, until `stop`: looking each time that the database tells of a change, and in between."""
+        self._listener = threading.Thread(
+            target=self._reader.listen, args=(self._bell.set, self._stop), name="bell", daemon=True
+        )
+        self._listener.start()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(5)
+        self._bell.set()
+        for thread in (self._thread, self._listener):
+            if thread is not None:
+                thread.join(5)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._poll):
+        while not self._stop.is_set():
+            self._bell.wait(self._poll)
+            self._bell.clear()
             try:
                 self._catch_up()
                 self._renew()
@@ -134,16 +146,30 @@ class Follower:
     def _catch_up(self) -> None:
         while True:
             asked_at = time.monotonic()
-            version, keys = self._reader.touched(self.version)
+            touched = self._reader.touched(self.place)
+            if touched is None:
+                self._start_again()
+                continue
+            place, keys = touched
             if not keys:
                 self.answered_at = asked_at
                 return
             with self._changing:
                 self._delta.update(map(number, keys))
-            # The version first: `fetch` looks at it behind its question, and forgets what may be older than these changes.
-            self.version = version
+            # The place first: `fetch` looks at it behind its question, and forgets what may be older than these changes.
+            self.place = place
             for key in keys:
                 self._hits.pop(key, None)
+
+    def _start_again(self) -> None:
+        """The database is not the one that was followed: until all of it is read, nothing that is known can be trusted."""
+        log.error(
+            "the feed is not the one that was read up to version %s: the database was put back from a backup, or is "
+            "another; reading the whole list, with on_error answering until then",
+            self.place.version,
+        )
+        self.answered_at = float("-inf")
+        self._take(self._made())
 
     def _renew(self) -> None:
         """Make a new index where the delta has grown large, or take the one that the leading process made."""
@@ -164,16 +190,20 @@ class Follower:
 
     def _made(self) -> Snapshot:
         """Read the whole list. What changes while it is read is read again from the feed."""
-        version = self._reader.version()
-        made = Snapshot(Index.of(self._reader.prefixes()), version)
-        if self._path is not None and self._leads:
-            try:
-                snapshot.write(self._path, made, self._pepper)
-            except OSError as error:
-                log.warning("the snapshot %s cannot be written: %s", self._path, error.strerror)
-            else:
-                return self._mapped() or made
-        return made
+        made = self._read()
+        if self._path is None or not self._leads:
+            return made
+        try:
+            snapshot.write(self._path, made, self._pepper)
+        except OSError as error:
+            log.warning("the snapshot %s cannot be written: %s", self._path, error.strerror)
+            return made
+        del made  # before the file is mapped: not three indexes at once
+        return self._mapped() or self._read()
+
+    def _read(self) -> Snapshot:
+        place = self._reader.place()
+        return Snapshot(Index.of(self._reader.prefixes()), place)
 
     def _mapped(self) -> Snapshot | None:
         if self._path is None:
@@ -190,15 +220,19 @@ class Follower:
             return 0
 
     def _take(self, known: Snapshot) -> None:
-        self._index, self._delta, self._hits, self.version = known.index, set(), {}, known.version
+        with self._changing:
+            self._index, self._delta, self._hits, self.place = known.index, set(), {}, known.place
 
     def _swap(self, known: Snapshot) -> None:
         """Take a new index; what changed behind its version is read from the feed into the new delta first."""
         delta: set[int] = set()
-        version = known.version
+        place = known.place
         with self._changing:  # else the thread of the feed could add to the old delta what the new one has not
             while True:
-                version, keys = self._reader.touched(version)
+                touched = self._reader.touched(place)
+                if touched is None:  # of another database: the old index stays until the thread of the feed finds out
+                    return
+                place, keys = touched
                 if not keys:
                     break
                 delta.update(map(number, keys))

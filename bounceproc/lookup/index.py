@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
 from bisect import bisect_left
@@ -65,9 +66,13 @@ class Index:
         return self._bitmap
 
 
+_NUMBER: Final = struct.Struct(">Q")
+
+
 def number(key: bytes) -> int:
     """What stands in the index for a key."""
-    return int.from_bytes(key[:PREFIX], "big")
+    found: int = _NUMBER.unpack_from(key)[0]
+    return found
 
 
 def _ascends(before: array[int], part: array[int]) -> bool:

@@ -12,13 +12,16 @@ LIMIT: Final = 200
 
 
 def refusal(entry: Suppression) -> str:
-    """`REJECT 5.1.1 ...` for a mailbox that is not there, `REJECT 5.7.1 ...` for the rest, as access(5) has it.
+    """`REJECT 5.1.1 ...` for a hard bounce of the address itself, `REJECT 5.7.1 ...` for the rest, as access(5) has it.
+
+    The rest are whole domains, soft bounces that came too often, and bounces of an imported list that names no class.
 
     Who complained, unsubscribed or was blocked by hand is nobody's business: the reason is not told then.
     """
     day = f"{entry.since:%Y-%m-%d}"
     ref = f", ref={_plain(entry.ref)}" if entry.ref else ""
-    if entry.reason == "bounce" and entry.class_ in {"hard", None}:  # a list that was imported names no class
+    is_domain = (entry.address or "").startswith("@")
+    if entry.reason == "bounce" and entry.class_ == "hard" and not is_domain:
         return f"REJECT 5.1.1 Recipient suppressed: {_plain(entry.category or 'bounce')}, since {day}{ref}"[:LIMIT]
     return f"REJECT 5.7.1 Recipient suppressed, since {day}{ref}"[:LIMIT]
 

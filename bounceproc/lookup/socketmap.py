@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 QUERY_LIMIT: Final = 10_000
 """Octets of a request, as Postfix has it (socketmap_max_query_size)."""
+COMMA: Final = 44
+"""What ends a netstring."""
 _LENGTH: Final = re.compile(rb"(0|[1-9][0-9]{0,4}):")
 _MAP: Final = re.compile(r"suppressed(?::([\w.@ -]{1,200}))?")
 """`suppressed` for mail of any stream, `suppressed:NAME` for one."""
@@ -44,6 +46,13 @@ class Socketmap(Conversation):
         self._tally = tally
         self._trouble = NOTFOUND if is_open else TROUBLE
 
+    def _at_once(self, data: bytes) -> bytes | None:
+        head, _, rest = data.partition(b":")
+        length = len(rest) - 1
+        if length <= QUERY_LIMIT and head == b"%d" % length and rest[length] == COMMA:
+            return self._request(rest[:length])
+        return None
+
     def _requests(self) -> None:
         buffer, at = self._buffer, 0
         while self._takes_more and at < len(buffer):
@@ -60,10 +69,11 @@ class Socketmap(Conversation):
             end = begin + length
             if len(buffer) <= end:
                 break
-            if buffer[end] != 44:  # a comma
+            if buffer[end] != COMMA:
                 self._refuse()
                 return
-            self._request(buffer[begin:end])
+            if answer := self._request(buffer[begin:end]):
+                self._say(answer)
             at = end + 1
         self._buffer = buffer[at:]
 
@@ -72,7 +82,8 @@ class Socketmap(Conversation):
         self._say(MALFORMED)
         self._end()
 
-    def _request(self, data: bytes) -> None:
+    def _request(self, data: bytes) -> bytes:
+        """The answer; empty if it has to be waited for."""
         tally = self._tally
         tally.questions += 1
         name, _, key = data.partition(b" ")
@@ -80,31 +91,24 @@ class Socketmap(Conversation):
         if name != b"suppressed":
             found = _MAP.fullmatch(name.decode(errors="replace"))
             if found is None:
-                self._say(UNKNOWN_MAP)
-                return
+                return UNKNOWN_MAP
             stream = found[1]
         try:
-            address = Address.parse(key.decode())
+            question = self._desk.of(Address.parse(key.decode()))
         except (InvalidAddressError, UnicodeDecodeError):
-            self._say(
-                NOTFOUND
-            )  # Postfix asks for partial keys where it is told to; none of them is an address of the list
-            return
-        try:
-            question = self._desk.of(address)
+            # Postfix asks for partial keys where it is told to; none of them is an address of the list.
+            return NOTFOUND
         except BounceprocError:
             tally.troubles += 1
-            self._say(self._trouble)
-            return
+            return self._trouble
         if not question.keys:
-            self._say(NOTFOUND)
-            return
+            return NOTFOUND
         known, entry = self._desk.at_hand(question, stream)
-        if known:
-            tally.suppressed += entry is not None
-            self._say(NOTFOUND if entry is None else netstring(b"OK " + refusal(entry).encode()))
-        else:
+        if not known:
             self._ask_for(self._answer(question, stream))
+            return b""
+        tally.suppressed += entry is not None
+        return NOTFOUND if entry is None else netstring(b"OK " + refusal(entry).encode())
 
     async def _answer(self, question: Question, stream: str | None) -> bytes:
         try:

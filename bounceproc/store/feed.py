@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bounceproc.ports import Change, Suppression
 from bounceproc.store import sealing, statements
+from bounceproc.store.bell import CHANNEL
 from bounceproc.store.tables import suppression_change
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def newest(connection: sa.Connection) -> int:
 
 
 def lock(connection: sa.Connection) -> None:
-    """Keep all other writers of the feed waiting until the end of the transaction."""
+    """Keep all other writers of the feed waiting until the end of the transaction; whoever listens is told when it commits."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({FEED_LOCK})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({FEED_LOCK}), pg_notify('{CHANNEL}', '')")
 
 
 def _newest(connection: sa.Connection) -> tuple[int, bytes | None]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from bounceproc.ports import Ranked
-from bounceproc.store import feed, whole
+from bounceproc.ports import BEGINNING, Place, Ranked
+from bounceproc.store import bell, whole
 from bounceproc.store.entries import Entry, strength
 from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import suppression, suppression_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from bounceproc.ports import Suppression
@@ -99,18 +101,29 @@ class Lookups:
             for key, entries in found.items()
         }
 
-    def touched(self, since: int) -> tuple[int, frozenset[bytes]]:
-        """The keys that changes behind a version are about, and the version up to which that is all."""
-        columns = (suppression_change.c.version, suppression_change.c.key)
-        statement = sa.select(*columns).where(suppression_change.c.version > since).order_by(columns[0]).limit(CHANGES)
+    def touched(self, since: Place) -> tuple[Place, frozenset[bytes]] | None:
+        """The keys that changes behind a place are about, and the place up to which that is all; None if this is another feed."""
+        # The change that was read last is read again: a database that was put back has none there by now, or another one.
+        statement = _LINES.where(suppression_change.c.version >= since.version).order_by(suppression_change.c.version)
         with self._database.reading() as connection:
-            rows = connection.execute(statement).all()
-        return (rows[-1].version if rows else since), frozenset(row.key for row in rows)
+            rows = connection.execute(statement.limit(CHANGES)).all()
+        if since.version:
+            if not rows or _place(rows[0]) != since:
+                return None
+            rows = rows[1:]
+        elif rows and rows[0].version != 1:
+            return None
+        return (_place(rows[-1]) if rows else since), frozenset(bytes(row.key) for row in rows)
 
-    def version(self) -> int:
-        """The newest version of the feed."""
+    def place(self) -> Place:
+        """The end of the feed."""
         with self._database.reading() as connection:
-            return feed.newest(connection)
+            row = connection.execute(_LINES.order_by(suppression_change.c.version.desc()).limit(1)).first()
+        return BEGINNING if row is None else _place(row)
+
+    def listen(self, ring: Callable[[], None], stop: threading.Event) -> None:
+        """Ring when the feed has grown, until `stop`; return at once where the database tells nobody."""
+        bell.listen(self._database, ring, stop)
 
     def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
         """Entries in force behind a place, in the order in which they were added, and the place to go on from; None at the end."""
@@ -120,6 +133,15 @@ class Lookups:
         with self._database.reading() as connection:
             rows = connection.execute(statement.limit(limit)).mappings().all()
         return [Entry.of(row).public() for row in rows], rows[-1]["id"] if len(rows) == limit else None
+
+
+_LINES: Final = sa.select(*(suppression_change.c[name] for name in ("version", "at", "action", "key", "scope")))
+
+
+def _place(row: sa.Row[Any]) -> Place:
+    """Nothing of it is ever erased, and no two databases change the same key in the same microsecond."""
+    told = f"{row.version} {row.at.isoformat()} {row.action} {row.scope} ".encode()
+    return Place(row.version, hashlib.blake2b(told + bytes(row.key), digest_size=16).digest())
 
 
 def _cut(data: bytes, begun: bool) -> tuple[bytes, bool, bytes]:

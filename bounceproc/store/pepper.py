@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import AccessError, ConfigError
@@ -28,6 +28,11 @@ class Keys:
     """Makes keys. Without the pepper nobody can tell whether an address is in the database, however many they try."""
 
     pepper: bytes
+    _keyed: hashlib.blake2b = field(init=False, compare=False)
+    """A hash that has taken in the pepper: copies of it take half the time of new ones."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keyed", hashlib.blake2b(digest_size=KEY_OCTETS, key=self.pepper))
 
     def of(self, address: Address) -> bytes:
         """The key of an address or of a whole domain (16 octets)."""
@@ -35,7 +40,9 @@ class Keys:
 
     def of_sha256(self, sha256: bytes) -> bytes:
         """The key of the address whose normal form has this SHA-256: a question may be asked without the address."""
-        return hashlib.blake2b(sha256, digest_size=KEY_OCTETS, key=self.pepper).digest()
+        keyed = self._keyed.copy()
+        keyed.update(sha256)
+        return keyed.digest()
 
     def original(self, identifier: str | None) -> bytes:
         """Tells original messages apart by Message-ID or envelope id (8 octets); empty where there is none."""

@@ -1,7 +1,7 @@
 """Lookups against Redis in one run, side by side, medians of five: `python -m tests.benchmarks.lookup [--keys N]`.
 
 Socketmap and HTTP at 50 connections, one question at a time, against GET under `redis-benchmark -c 50`; bulk questions of
-10,000 addresses. The clients are one process on raw sockets with requests that are made before the clock starts.
+10,000 addresses. Requests are made before the clock starts; the client is C, and its speed against Redis is printed as well.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import select
 import shutil
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -22,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bounceproc.lookup.follower import REBUILD_AT
 from tests.stories.serving import free_port, netstring, serving
 
 if TYPE_CHECKING:
@@ -33,43 +32,24 @@ CONNECTIONS = 50
 ROUNDS = 5
 QUESTIONS = 60_000
 """In one round."""
+SNAPSHOT = 'snapshot_file = "index"\n'
+SINCE = "2026-11-20 00:00:00.000000"
+MB = 1e6
 
 
-def storm(port: int, requests: list[bytes], count: int, ends: bytes) -> tuple[float, float, float]:
-    """Questions a second, and the median and 99th percentile of their times in milliseconds."""
-    poll = select.epoll()
-    clients: dict[int, socket.socket] = {}
-    for _ in range(CONNECTIONS):
-        client = socket.create_connection(("127.0.0.1", port))
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.setblocking(False)
-        poll.register(client.fileno(), select.EPOLLIN)
-        clients[client.fileno()] = client
-    sent_at = dict.fromkeys(clients, 0.0)
-    times: list[float] = []
-    clock, sent = time.perf_counter, 0
-    begun = clock()
-    for number, client in clients.items():
-        sent_at[number] = clock()
-        client.send(requests[sent % len(requests)])
-        sent += 1
-    while len(times) < count:
-        for number, _ in poll.poll():
-            client = clients[number]
-            if not client.recv(4096).endswith(ends):
-                continue  # head and body of HTTP come one after the other
-            now = clock()
-            times.append(now - sent_at[number])
-            if sent < count:
-                sent_at[number] = now
-                client.send(requests[sent % len(requests)])
-                sent += 1
-    took = clock() - begun
-    for client in clients.values():
-        client.close()
-    poll.close()
-    times.sort()
-    return count / took, times[count // 2] * 1000, times[count * 99 // 100] * 1000
+def storm(client: Path, port: int, requests: list[bytes], count: int, ends: str) -> tuple[float, float, float]:
+    """Answers a second, and the median and 99th percentile of their times in milliseconds."""
+    command = [str(client), str(port), str(CONNECTIONS), str(count), ends]
+    done = subprocess.run(command, input=b"\0".join(requests), stdout=subprocess.PIPE, check=True)
+    speed, middle, late = map(float, done.stdout.split())
+    return speed, middle / 1000, late / 1000
+
+
+def compiled(folder: Path) -> Path:
+    """The client: one thread in C, so that what is measured is the server."""
+    client = folder / "storm"
+    subprocess.run(["cc", "-O2", "-o", client, Path(__file__).with_name("storm.c")], check=True)
+    return client
 
 
 def redis_gets(port: int) -> float:
@@ -108,19 +88,29 @@ def redis() -> Iterator[int]:
             process.terminate()
 
 
-def fill(folder: Path, keys: int) -> None:
+def fill(database: Path, keys: int) -> None:
     """A list of so many entries whose addresses nobody knows: keys are what an index is made of."""
-    database = folder / "bounceproc.db"
-    subprocess.run([sys.executable, "-m", "bounceproc", "db", "upgrade"], cwd=folder, check=True, capture_output=True)
     chance = random.Random(1)
-    since = "2026-11-20 00:00:00.000000"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         rows = sorted(chance.randbytes(16) for _ in range(keys))
         connection.executemany(
             "INSERT INTO suppression (key, is_domain, scope, reason, origin, since, changed_at) "
             "VALUES (?, 0, '*', 'bounce', 'import', ?, ?)",
-            ((key, since, since) for key in rows),
+            ((key, SINCE, SINCE) for key in rows),
+        )
+        connection.commit()
+
+
+def change(database: Path, changes: int) -> None:
+    """So many lines of the feed that an index has to be made anew."""
+    chance = random.Random(2)
+    with closing(sqlite3.connect(database)) as connection:
+        (version,) = connection.execute("SELECT coalesce(max(version), 0) FROM suppression_change").fetchone()
+        connection.executemany(
+            "INSERT INTO suppression_change (version, at, actor, action, key, scope, reason, origin) "
+            "VALUES (?, ?, 'benchmark', 'add', ?, '*', 'bounce', 'import')",
+            ((version + number, SINCE, chance.randbytes(16)) for number in range(1, changes + 1)),
         )
         connection.commit()
 
@@ -132,40 +122,77 @@ def main() -> None:
     keys = parser.parse_args().keys
     with tempfile.TemporaryDirectory() as name, redis() as port:
         folder = Path(name)
+        client = compiled(folder)
         (folder / "bounceproc.toml").write_text("")
-        fill(folder, keys)
-        for start in ("from the database", "from the snapshot"):
-            begun = time.perf_counter()
-            with serving(folder, 'snapshot_file = "index"\n') as served:
-                took = time.perf_counter() - begun
-                print(f"{keys:,} keys: listening {start} after {took:.2f} s, {served.memory() >> 20} MB in all")
-        with serving(folder, 'snapshot_file = "index"\n') as served:
-            measure(served, port)
+        subprocess.run(
+            [sys.executable, "-m", "bounceproc", "db", "upgrade"], cwd=folder, check=True, capture_output=True
+        )
+        base, _ = start(folder, "an empty list")
+        fill(folder / "bounceproc.db", keys)
+        for place in ("the database", "the snapshot"):
+            start(folder, f"{keys:,} keys from {place}", base)
+        with serving(folder, SNAPSHOT) as served:
+            measure(served, client, port)
+            rebuild(served, base)
 
 
-def measure(served: Served, port: int) -> None:
+def start(folder: Path, label: str, base: int = 0) -> tuple[int, float]:
+    """Start a server: how much memory it takes, in octets, and how many seconds until it listens."""
+    if not base:
+        (folder / "index").unlink(missing_ok=True)
+    begun = time.perf_counter()
+    with serving(folder, SNAPSHOT) as served:
+        took = time.perf_counter() - begun
+        memory, peak = served.memory(), served.peak_memory()
+        beside = f", {(memory - base) / MB:.0f} MB beside that, {(peak - base) / MB:.0f} MB at most" if base else ""
+        print(f"{label}: listening after {took:.2f} s, {memory / MB:.0f} MB{beside}", flush=True)
+    if not base:
+        (folder / "index").unlink()
+    return memory, took
+
+
+def rebuild(served: Served, base: int) -> None:
+    """Have the index made anew beside the old one."""
+    begun = time.perf_counter()
+    change(served.house.database, REBUILD_AT)
+    while "bounceproc_index_rebuilds_total 1" not in served.request("GET", "/metrics")[1]:
+        time.sleep(0.2)
+    took, peak = time.perf_counter() - begun, served.peak_memory()
+    print(
+        f"{REBUILD_AT:,} changes: index made anew after {took:.1f} s, {(peak - base) / MB:.0f} MB at most beside the base"
+    )
+
+
+def measure(served: Served, client: Path, port: int) -> None:
     """Rounds of all, in turns."""
     names = [f"user{number}@example{number % 50}.com" for number in range(20_000)]
     maps = [netstring(f"suppressed {name}".encode()) for name in names]
     gets = [f"GET /v1/addresses/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for name in names]
+    plain = [f"GET key:{number:012d}\r\n".encode() for number in range(20_000)]
     asked = [
         json.dumps({"addresses": [f"u{number}.{part}@example{number % 50}.com" for number in range(10_000)]}).encode()
         for part in range(10)
     ]
-    reference, ours, web, many = [], [], [], []
+    reference, client_alone, ours, web, many = [], [], [], [], []
     for _ in range(ROUNDS):
         reference.append(redis_gets(port))
-        ours.append(storm(served.socketmap, maps, QUESTIONS, b"12:NOTFOUND ,"[-3:]))
-        web.append(storm(served.http, gets, QUESTIONS // 2, b"}"))
+        ours.append(storm(client, served.socketmap, maps, QUESTIONS, ","))
+        client_alone.append(storm(client, port, plain, QUESTIONS, "\r\n")[0])
+        web.append(storm(client, served.http, gets, QUESTIONS // 2, "}"))
         many.append(bulk(served, asked))
     base = statistics.median(reference)
-    print(f"redis GET: {base:,.0f}/s")
+    print(
+        f"redis GET: {base:,.0f}/s; asked by the client of the other figures: {statistics.median(client_alone):,.0f}/s"
+    )
     for label, rounds in (("socketmap", ours), ("HTTP single", web)):
         speed, middle, late = (statistics.median(row[place] for row in rounds) for place in range(3))
+        ratio = statistics.median(row[0] / one for row, one in zip(rounds, reference, strict=True))
         print(
-            f"{label}: {speed:,.0f}/s, {speed / base:.2f} of Redis; median {middle:.2f} ms, p99 {late / middle:.1f} times that"
+            f"{label}: {speed:,.0f}/s, {ratio:.2f} of Redis; median {middle:.2f} ms, p99 {late / middle:.1f} times that"
         )
-    print(f"HTTP bulk: {statistics.median(many):,.0f} addresses a second")
+    print(
+        f"HTTP bulk: {statistics.median(many):,.0f} addresses a second ({max(many):,.0f} in the best round)", flush=True
+    )
 
 
 if __name__ == "__main__":

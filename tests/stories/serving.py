@@ -82,6 +82,20 @@ class Served:
         """Octets of the server's memory."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1]) * 4096
 
+    def peak_memory(self) -> int:
+        """The most that it ever was."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    def children(self) -> set[int]:
+        """The processes that it started and that live."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return {int(child) for child in path.read_text("ascii").split()}
+
+
+def is_alive(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
+
 
 def read_netstring(client: socket.socket) -> bytes:
     data = b""
@@ -93,13 +107,13 @@ def read_netstring(client: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, extra: str = "", head: str = "") -> Iterator[Served]:
-    """A server with its own database, until the block ends."""
+def serving(folder: Path, extra: str = "", head: str = "", socketmap: str | None = None) -> Iterator[Served]:
+    """A server with its own database, until the block ends. `socketmap`: where it is, if not at a port."""
     house = House(folder)
     ports = [free_port() for _ in range(3)]
-    places = "".join(
-        f'{name} = "127.0.0.1:{port}"\n' for name, port in zip(("http", "socketmap", "policy"), ports, strict=True)
-    )
+    listed = {name: f"127.0.0.1:{port}" for name, port in zip(("http", "socketmap", "policy"), ports, strict=True)}
+    listed["socketmap"] = socketmap or listed["socketmap"]
+    places = "".join(f'{name} = "{place}"\n' for name, place in listed.items())
     (folder / "bounceproc.toml").write_text(f"{head}\n[serve]\n{places}{extra}")
     process = house.start("serve")
     assert process.stderr is not None

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from bounceproc.address import Address
-from bounceproc.errors import InvalidAddressError
+from bounceproc.errors import BounceprocError, InvalidAddressError
 from bounceproc.event import iso
+from bounceproc.lookup.bulk.normal import Forms, normal_forms
+from bounceproc.lookup.desk import SURELY_NOT
 from bounceproc.lookup.http.gate import body, json_object
 from bounceproc.lookup.http.problems import ProblemError
 
@@ -22,16 +24,19 @@ if TYPE_CHECKING:
 LIST_LIMIT: Final = 10_000
 """Addresses in one question."""
 _SHA256: Final = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
+_NONE: Final = Forms([], {}, plain=True)
 _NO: Final = ',"suppressed":false,"scope":null,"reason":null,"category":null,"since":null,"until":null,"ref":null}'
 
 
 class Questions:
     """Answers to both."""
 
-    def __init__(self, desk: Desk, gate: Gate, tally: Tally) -> None:
+    def __init__(self, desk: Desk, gate: Gate, tally: Tally, *, is_open: bool = False) -> None:
+        """`is_open`: whether mail passes when the list cannot be asked; else that is an error of the caller's to handle."""
         self._desk = desk
         self._gate = gate
         self._tally = tally
+        self._is_open = is_open
 
     async def one(self, scope: Scope, text: str) -> bytes:
         """`GET /v1/addresses/{address}?stream=`.
@@ -44,13 +49,16 @@ class Questions:
         self._gate.reader(scope)
         self._tally.questions += 1
         address = subject(text)
-        question = self._desk.of(address)
-        if not question.keys:
-            return f'{{"address":{quoted(text)}{_NO}'.encode()
         stream = one_of(scope, "stream")
-        known, entry = self._desk.at_hand(question, stream)
-        if not known:
-            entry = await self._desk.answer(question, stream)
+        try:
+            question = self._desk.of(address)
+            if not question.keys:
+                return f'{{"address":{quoted(text)}{_NO}'.encode()
+            known, entry = self._desk.at_hand(question, stream)
+            if not known:
+                entry = await self._desk.answer(question, stream)
+        except BounceprocError as error:
+            return self._declared(text, error).encode()
         self._tally.suppressed += entry is not None
         return _told(text, entry).encode()
 
@@ -70,28 +78,47 @@ class Questions:
         if stream is not None and not isinstance(stream, str):
             raise ProblemError(422, "stream has to be a string")
         self._tally.questions += len(texts)
-        results: list[str] = []
-        doubtful: list[tuple[int, str, Question]] = []
-        of = self._desk.of
-        for text in texts:
-            try:
-                question = of(Address.parse(text))
-            except InvalidAddressError as error:
-                found = _SHA256.fullmatch(text)
-                if found is None:
-                    told = f',"suppressed":null,"error":{quoted(error.why)}}}'
-                    results.append(f'{{"address":{quoted(text)}{told}')
-                    continue
-                question = self._desk.of_sha256(bytes.fromhex(found[1]))
-            if question.keys:
-                doubtful.append((len(results), text, question))
-            results.append(f'{{"address":{quoted(text)}{_NO}')
-        if doubtful:
-            entries = await self._desk.answers([question for _, _, question in doubtful], stream)
-            for (place, text, _), entry in zip(doubtful, entries, strict=True):
-                results[place] = _told(text, entry)
-                self._tally.suppressed += entry is not None
+        try:
+            results = await self._results(texts, stream)
+        except BounceprocError as error:
+            results = [self._declared(text, error) for text in texts]
         return f'{{"results":[{",".join(results)}]}}'.encode()
+
+    async def _results(self, texts: list[str], stream: str | None) -> list[str]:
+        forms = normal_forms([text.encode(errors="surrogatepass") for text in texts]) if texts else _NONE
+        questions = self._desk.of_many(forms.names)
+        results = [f'{{"address":{text}{_NO}' for text in map(quoted, texts)]
+        for place in forms.wrong:
+            questions[place], results[place] = self._unusual(texts[place], results[place])
+        doubtful = [place for place, question in enumerate(questions) if question.keys]
+        if doubtful:
+            entries = await self._desk.answers([questions[place] for place in doubtful], stream)
+            for place, entry in zip(doubtful, entries, strict=True):
+                results[place] = _told(texts[place], entry)
+                self._tally.suppressed += entry is not None
+        return results
+
+    def _declared(self, text: str, error: BounceprocError) -> str:
+        """What was declared for the case that the list cannot be asked; it says that it is no knowledge.
+
+        Raises:
+            BounceprocError: the error itself, where nothing may pass.
+
+        """
+        self._tally.troubles += 1
+        if not self._is_open:
+            raise error
+        return f'{{"address":{quoted(text)}{_NO[:-1]},"known":false}}'
+
+    def _unusual(self, text: str, otherwise: str) -> tuple[Question, str]:
+        """What is no address: a hash, or nothing that can be asked."""
+        if (found := _SHA256.fullmatch(text)) is not None:
+            return self._desk.of_sha256(bytes.fromhex(found[1])), otherwise
+        try:
+            Address.parse(text)
+        except InvalidAddressError as error:
+            return SURELY_NOT, f'{{"address":{quoted(text)},"suppressed":null,"error":{quoted(error.why)}}}'
+        raise AssertionError("it has a normal form")
 
 
 def subject(text: str) -> Address:

@@ -152,7 +152,7 @@ class Backroom:
         self.gate.operator(request.scope)
         if not self.desk.is_fresh():
             raise ProblemError(503, "the database has not answered for too long")
-        return JSONResponse({"status": "ok", "version": str(self.desk.follower.version)})
+        return JSONResponse({"status": "ok", "version": str(self.desk.follower.place.version)})
 
     async def measured(self, request: Request) -> Response:
         """For Prometheus."""

@@ -22,7 +22,7 @@ def render(
         "# TYPE bounceproc_index_entries gauge",
         f"bounceproc_index_entries {len(follower)}",
         "# TYPE bounceproc_feed_version gauge",
-        f"bounceproc_feed_version {follower.version}",
+        f"bounceproc_feed_version {follower.place.version}",
         "# TYPE bounceproc_staleness_seconds gauge",
         f"bounceproc_staleness_seconds {min(follower.staleness, 1e9):.3f}",
         "# TYPE bounceproc_index_rebuilds_total counter",

@@ -13,6 +13,7 @@ _ANSWER: Final[dict[str, Any]] = {
     "properties": {
         "address": _TEXT,
         "suppressed": {"type": ["boolean", "null"]},
+        "known": {"type": "boolean", "description": "False where the database cannot be asked, and on_error answers."},
         **dict.fromkeys(("scope", "reason", "category", "since", "until", "ref", "error"), _MAYBE),
     },
     "required": ["address", "suppressed"],

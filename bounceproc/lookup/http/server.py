@@ -28,8 +28,9 @@ __all__ = ["Backroom", "HttpServer"]
 class HttpServer(uvicorn.Server):
     """Serves one socket until `should_exit`; signals are somebody else's."""
 
-    def __init__(self, room: Backroom, tally: Tally, hall: Hall) -> None:
-        app: Any = Application(Questions(room.desk, room.gate, tally), routes(room))
+    def __init__(self, room: Backroom, tally: Tally, hall: Hall, *, is_open: bool = False) -> None:
+        """`is_open`: whether mail passes when the list cannot be asked."""
+        app: Any = Application(Questions(room.desk, room.gate, tally, is_open=is_open), routes(room))
         super().__init__(
             uvicorn.Config(
                 app,

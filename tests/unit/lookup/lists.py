@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from bounceproc.address import Address
 from bounceproc.errors import UnavailableError
-from bounceproc.ports import Ranked, Suppression
+from bounceproc.ports import BEGINNING, Place, Ranked, Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
 
 SINCE = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -90,13 +91,22 @@ class FakeList:
             if key in self.entries
         }
 
-    def touched(self, since: int) -> tuple[int, frozenset[bytes]]:
+    def touched(self, since: Place) -> tuple[Place, frozenset[bytes]] | None:
         self._answer()
-        return len(self.feed), frozenset(self.feed[since:])
+        if self._place(since.version) != since:
+            return None
+        return self._place(len(self.feed)), frozenset(self.feed[since.version :])
 
-    def version(self) -> int:
+    def place(self) -> Place:
         self._answer()
-        return len(self.feed)
+        return self._place(len(self.feed))
+
+    def listen(self, ring: Callable[[], None], stop: threading.Event) -> None:
+        pass
+
+    def _place(self, version: int) -> Place:
+        read = self.feed[:version]
+        return Place(len(read), hashlib.blake2b(read[-1], digest_size=16).digest()) if read else BEGINNING
 
     def page(self, after: int, limit: int, now: datetime) -> tuple[list[Suppression], int | None]:
         self._answer()

@@ -15,6 +15,7 @@ from bounceproc.lookup.follower import Follower
 from tests.unit.lookup.lists import FakeList
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bounceproc.ports import Suppression
@@ -118,6 +119,73 @@ def test_a_start_takes_the_snapshot_and_what_changed_since(tmp_path: Path) -> No
 
     assert _ask(desk, "old@example.com") is not None
     assert _ask(desk, "new@example.com") is not None
+
+
+def test_a_snapshot_of_a_later_state_of_the_database_is_not_taken(tmp_path: Path) -> None:
+    known = FakeList()
+    known.add("lifted@example.com")
+    backup = FakeList({key: list(entries) for key, entries in known.entries.items()}, list(known.feed))
+    known.remove("lifted@example.com")
+    _desk(known, path=tmp_path / "index")
+
+    assert _ask(_desk(backup, path=tmp_path / "index"), "lifted@example.com") is not None
+
+
+def test_a_snapshot_of_another_history_of_the_same_length_is_not_taken(tmp_path: Path) -> None:
+    one, other = FakeList(), FakeList()
+    one.add("one@example.com")
+    other.add("other@example.com")
+    _desk(one, path=tmp_path / "index")
+
+    assert _ask(_desk(other, path=tmp_path / "index"), "other@example.com") is not None
+    assert _ask(_desk(other, path=tmp_path / "index"), "one@example.com") is None
+
+
+@pytest.mark.parametrize("later", [0, 1, 5], ids=["behind", "as-far", "further"])
+def test_a_database_put_back_under_a_running_server_is_read_anew(later: int) -> None:
+    known = FakeList()
+    known.add("lifted@example.com")
+    entries, feed = {key: list(standing) for key, standing in known.entries.items()}, list(known.feed)
+    known.remove("lifted@example.com")
+    desk = _desk(known)
+    assert _ask(desk, "lifted@example.com") is None
+
+    known.entries, known.feed = entries, feed
+    for number in range(later):
+        known.add(f"since{number}@example.com")
+    desk.follower._catch_up()
+
+    assert _ask(desk, "lifted@example.com") is not None
+    assert all(_ask(desk, f"since{number}@example.com") is not None for number in range(later))
+
+
+def test_nothing_is_answered_while_a_database_that_was_put_back_is_read() -> None:
+    known = FakeList()
+    known.add("old@example.com")
+    desk = _desk(known)
+    known.feed = []
+    read = known.prefixes
+
+    def watched() -> Iterator[bytes]:
+        assert not desk.is_fresh()
+        return read()
+
+    known.prefixes = watched  # type: ignore[method-assign]
+    desk.follower._catch_up()
+
+    assert desk.is_fresh()
+
+
+def test_an_index_of_another_database_never_takes_the_place_of_ours() -> None:
+    known = FakeList()
+    known.add("ours@example.com")
+    desk = _desk(known)
+    other = FakeList()
+    other.add("theirs@example.com")
+
+    desk.follower._swap(_desk(other).follower._made())
+
+    assert _ask(desk, "ours@example.com") is not None
 
 
 def test_an_index_made_anew_has_what_came_meanwhile() -> None:

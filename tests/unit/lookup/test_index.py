@@ -10,9 +10,12 @@ import pytest
 from bounceproc.lookup import snapshot
 from bounceproc.lookup.index import Index, number
 from bounceproc.lookup.snapshot import Snapshot
+from bounceproc.ports import Place
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+PLACE = Place(42, b"m" * 16)
 
 
 def _prefixes(count: int, seed: int = 1) -> list[bytes]:
@@ -55,12 +58,12 @@ def test_ten_octets_a_key_hold_the_index() -> None:
 def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
     prefixes = _prefixes(3000)
     path = tmp_path / "index"
-    snapshot.write(path, Snapshot(Index.of([b"".join(prefixes)]), 42), "0123abcd")
+    snapshot.write(path, Snapshot(Index.of([b"".join(prefixes)]), PLACE), "0123abcd")
 
     found = snapshot.read(path, "0123abcd")
 
     assert found is not None
-    assert found.version == 42
+    assert found.place == PLACE
     assert all(number(prefix) in found.index for prefix in prefixes)
     assert [entry.name for entry in tmp_path.iterdir()] == ["index"]
     assert path.stat().st_mode & 0o077 == 0
@@ -68,14 +71,14 @@ def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_another_peppers_snapshot_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "index"
-    snapshot.write(path, Snapshot(Index.of([bytes(8)]), 1), "0123abcd")
+    snapshot.write(path, Snapshot(Index.of([bytes(8)]), PLACE), "0123abcd")
 
     assert snapshot.read(path, "0123abce") is None
 
 
 def test_a_damaged_snapshot_is_not_taken_wherever_the_damage_is(tmp_path: Path) -> None:
     path = tmp_path / "index"
-    snapshot.write(path, Snapshot(Index.of([b"".join(_prefixes(50))]), 1), "0123abcd")
+    snapshot.write(path, Snapshot(Index.of([b"".join(_prefixes(50))]), PLACE), "0123abcd")
     whole = path.read_bytes()
 
     for place in (0, 20, 33, 41, 49, 57, 65, 130, len(whole) - 1):
