@@ -92,6 +92,7 @@ class Watched:
         while not what():
             if time.monotonic() > deadline:
                 pytest.fail(f"it never came to be; told {self.told[-5:]}:\n{self.text}")
+            _ = self.told  # systemd listens: a full socket would hold the process up
             time.sleep(0.02)
 
     def until_said(self, words: str, **fields: Any) -> None:
