@@ -350,17 +350,19 @@ def test_lmtp_is_supervised_reloaded_all_or_nothing_and_does_what_is_due(house: 
 
 
 def test_a_second_signal_ends_a_server_at_once(house: House) -> None:
-    with running(house, "lmtp", "--listen", "unix:lmtp", ready="listening") as watch:
-        with hand_over(house.folder / "lmtp") as client:
-            client.ehlo_or_helo_if_needed()
-            client.mail("<>")
-            client.rcpt(RETURN_PATH)
-            client.docmd("DATA")
-            watch.send(signal.SIGTERM)
-            watch.until(lambda: "STOPPING=1" in watch.told)
-            assert watch.process.poll() is None, "it waits for the message that it is receiving"
-            assert watch.end(signal.SIGTERM) == -signal.SIGTERM
-            client.close()
+    with (
+        running(house, "lmtp", "--listen", "unix:lmtp", ready="listening") as watch,
+        hand_over(house.folder / "lmtp") as client,
+    ):
+        client.ehlo_or_helo_if_needed()
+        client.mail("<>")
+        client.rcpt(RETURN_PATH)
+        client.docmd("DATA")
+        watch.send(signal.SIGTERM)
+        watch.until(lambda: "STOPPING=1" in watch.told)
+        assert watch.process.poll() is None, "it waits for the message that it is receiving"
+        assert watch.end(signal.SIGTERM) == -signal.SIGTERM
+        client.close()
 
 
 def test_a_watched_folder_is_supervised_reloaded_and_does_what_is_due(house: House) -> None:
