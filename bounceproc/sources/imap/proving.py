@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.sources.bounds import HEAD_BYTES, PROOF_BYTES
+from bounceproc.sources.bounds import MAX_PROOF_BYTES, PROOF_BYTES
 from bounceproc.sources.imap.fetching import fetch_bodies
 from bounceproc.sources.imap.folders import find_folder, select, uids_above
 from bounceproc.sources.mailbox import Action
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from bounceproc.sources.mailbox import Mailbox
 
 WITNESSES: Final = 20
-"""Messages that are asked for as much as the suspected one has, at most."""
+"""Messages that are asked for as much as a long suspected one has, at most."""
+SHORT: Final = 16 * 1024
+"""Octets of a message that is no longer than the first that a network carries in one go: one other message is proof enough."""
 
 _CHANCE: Final = random.SystemRandom()
 """One bad message among the witnesses must not stand in the way for ever."""
@@ -35,8 +37,7 @@ class Proof:
 
     def __init__(self, wire: Wire, octets: int) -> None:
         self._wire = wire
-        self._wanted = max(PROOF_BYTES, min(octets, HEAD_BYTES))
-        """A line may break at long messages alone, whichever they are."""
+        self._wanted = min(octets, MAX_PROOF_BYTES) if octets > SHORT else 1
         self._got = 0
 
     @property
@@ -54,7 +55,7 @@ class Proof:
         for uid in uids:
             if self.is_full:
                 return
-            contents = fetch_bodies(self._wire, [uid], self._wanted - self._got).values()
+            contents = fetch_bodies(self._wire, [uid], max(PROOF_BYTES, self._wanted - self._got)).values()
             self._got += sum(len(content or b"") for content in contents)
 
 
