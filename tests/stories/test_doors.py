@@ -392,3 +392,43 @@ def test_a_watched_folder_is_supervised_reloaded_and_does_what_is_due(house: Hou
 def test_watching_goes_with_no_dry_run_and_with_no_message_on_standard_input(house: House) -> None:
     house.run("ingest", "--watch", "--dry-run", ".", code=2)
     house.run("ingest", "--on-report", "move:Processed", ".", code=2)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("lmtp", "--listen", "unix:lmtp"), ("ingest", "--watch", "."), ("poll", "--watch")],
+    ids=["lmtp", "files", "poll"],
+)
+@pytest.mark.parametrize("away", [True, False], ids=["no database", "a database"])
+def test_no_door_logs_a_secret(house: House, command: tuple[str, ...], *, away: bool) -> None:
+    password, token, db = "pAssw0rd-zu-geheim", "t0ken-zu-geheim-und-lang-genug-fuer-alle", "dAtenbank-geheim"
+    mailbox = f'[[mailbox]]\nname = "x"\nhost = "127.0.0.1"\nport = 1\nsecurity = "none"\nuser = "u"\npassword = "{password}"\n'
+    house.configuration.write_text(mailbox + f'[identity]\ntoken_secret = "{token}"\n')
+    house.configuration.chmod(0o600)
+    (house.folder / "bounceproc.pepper").write_text("5a" * 32)
+    url = f"postgresql+psycopg://bounceproc:{db}@127.0.0.1:1/none?password={db}2"
+    environ = {"BOUNCEPROC_DATABASE__URL": url} if away else {}
+    watched = Watched(house.folder, "--log-level", "debug", command=command, **environ)
+    try:
+        watched.until_said("not started yet" if away else "watching 1 ")
+        if not away and command[0] == "lmtp":
+            with hand_over(house.folder / "lmtp") as client:
+                client.sendmail(
+                    "", [f"{password}@sender.example"], dsn().replace(b"Subject: ", f"Subject: {token} ".encode())
+                )
+        if not away and command[0] == "ingest":
+            (house.folder / f"{token}.eml").write_bytes(
+                dsn().replace(b"Message-ID: <", f"Message-ID: <{password}.".encode())
+            )
+            watched.until_said("batch recorded")
+        house.configuration.write_text(f'{mailbox}[identity]\ntoken_secret = ["{token}"]\n')
+        watched.send(signal.SIGHUP)
+        if not away:
+            watched.until_said("not reloaded")
+        shown = watched.text + "\n".join(watched.told)
+        watched.end()
+        shown += watched.text + watched.out.read_text()
+    finally:
+        watched.close()
+    for secret in (password, token, db):
+        assert secret not in shown
