@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from signal import SIGHUP
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.errors import BounceprocError, ConfigError
 from bounceproc.service.backoff import Backoff
@@ -146,7 +146,8 @@ class _Supervisor:
     def _begin(self, plan: Plan) -> Crew:
         crew = Crew(plan, self._inbox.wake)
         crew.start()
-        tell(logging.INFO, f"watching {len(plan.jobs)} {plan.many}")
+        counted: dict[str, Any] = {plan.many: len(plan.jobs)}
+        tell(logging.INFO, "watching", **counted)
         self._notifier.status(crew.status())
         self._notifier.ready()
         return crew

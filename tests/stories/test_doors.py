@@ -410,7 +410,7 @@ def test_no_door_logs_a_secret(house: House, command: tuple[str, ...], *, away: 
     environ = {"BOUNCEPROC_DATABASE__URL": url} if away else {}
     watched = Watched(house.folder, "--log-level", "debug", command=command, **environ)
     try:
-        watched.until_said("not started yet" if away else "watching 1 ")
+        watched.until_said("not started yet" if away else "watching")
         if not away and command[0] == "lmtp":
             with hand_over(house.folder / "lmtp") as client:
                 client.sendmail(
