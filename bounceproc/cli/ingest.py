@@ -79,6 +79,8 @@ def ingest(
         if paths != ["-"]:
             spare_the_collector()
         loaded = configuration(config, database, log)
+        # Its summary says what there is to say: lines of the log only for whoever asks for them.
+        bootstrap.log_as(loaded, None if log_level or log_format else "error")
         with progress("ingesting") as tick:
             summary = bootstrap.run_files(
                 loaded, paths, mbox=mbox, dry_run=dry_run, on_batch=lambda _result, done, total: tick(done, total)
