@@ -254,9 +254,9 @@ class Rounds:
                 moment.nth if isinstance(moment, Written) else 0,
                 self._is_done if self._watch else _never,
             )
+            tally.readers += bool(readers(trial))
             process.kill()  # which does nothing to one that has ended
-            _, err = process.communicate()
-        tally.readers += bool(readers(trial))
+            _, err = process.communicate()  # the reader has the same standard error: this ends with it
         tally.divergences += [f"killed {moment}: its reader lives on"] if _live_on(trial) else []
         assert process.returncode in {0, -signal.SIGKILL}, err.decode()
         return process.returncode != 0
