@@ -22,9 +22,9 @@ from bounceproc.policies import policy_of
 from bounceproc.returnpath import TokenError, strong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from socket import socket
-    from threading import Event
     from typing import BinaryIO, TypeAlias
 
     from bounceproc.classify.categories import CategoryInfo
@@ -44,15 +44,21 @@ if TYPE_CHECKING:
     from bounceproc.pipeline import BatchResult, Pipeline
     from bounceproc.ports import MessageBatch, RawMessage, Reader, Recorder, Suppression, Wanted, WatchedSource
     from bounceproc.service.beside import Beside
+    from bounceproc.service.idle import Idle
     from bounceproc.service.importing import Imported
+    from bounceproc.service.porter import Door
     from bounceproc.service.replay import Outlook
     from bounceproc.service.run import Summary
     from bounceproc.service.sending import Remembered
     from bounceproc.service.supervisor import Plan
-    from bounceproc.service.watcher import Job
+    from bounceproc.service.watcher import Watch
+    from bounceproc.service.worker import Job
     from bounceproc.sources.imap.watching import WatchedFolder
+    from bounceproc.sources.lmtp.listening import Door as Entrance
     from bounceproc.sources.mailbox import Mailbox
     from bounceproc.sources.tokens.tokens import Tokens
+    from bounceproc.sources.watched.folder import FolderSource
+    from bounceproc.sources.watched.growing import MboxSource
     from bounceproc.store.auditing import Head
     from bounceproc.store.schema import Schema
     from bounceproc.store.store import Store
@@ -62,11 +68,9 @@ if TYPE_CHECKING:
 # It logs a traceback for each header that it trips over, and its exceptions are expected where it is asked.
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 
-LISTEN: Final = 3600.0
-"""Seconds between two looks for a signal that nobody was woken by."""
-
 ACTOR_LIMIT: Final = 200
 """Characters of a name that somebody acts for."""
+
 REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
 
@@ -568,6 +572,24 @@ def reclassify(config: Config, *, actor: str, on_progress: Callable[[int, int | 
 # ---- the flow --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What all that goes on for years works with."""
+
+    store: Store
+    pipeline: Pipeline
+    idle: Idle
+    held: ExitStack
+    """Closed when the work has ended."""
+
+    def round(self, source: WatchedSource, summary: Summary, **options: Any) -> None:
+        """Read a source to its end, and do what is due."""
+        from bounceproc.service.run import run_once
+
+        run_once(source, self.store.ledger, self.pipeline, summary, **options)
+        self.idle.work(options["stop"])
+
+
 @dataclass(slots=True)
 class Runs:
     """What became of each mailbox; one that failed has a summary, too: of what was done until then."""
@@ -602,61 +624,64 @@ def run_files(
 
 
 def watch_files(
-    config: Config,
-    paths: Sequence[str],
-    *,
-    mbox: bool,
-    on_report: str,
-    interval: float,
-    on_ready: Callable[[], None],
-    on_stop: Callable[[], None],
-    on_batch: Callable[[str, BatchResult], None],
-    on_failure: Callable[[str, BounceprocError], None],
-) -> list[Summary]:
-    """Process what comes into files and folders until a signal ends it, behind the batch at hand.
+    load: Callable[[], Config], paths: Sequence[str], *, mbox: bool, on_report: str, interval: float
+) -> tuple[int, list[Summary]]:
+    """Process what comes into files and folders until a signal ends it; the exit code, and what was done at each of them.
+
+    `load` reads the configuration, at each SIGHUP anew.
 
     Raises:
         UsageError: a path is nothing that can be watched.
-        TemporaryError: another process watches it.
-        BounceprocError: the database cannot be used at all.
+        BounceprocError: the first configuration cannot serve, or the database refuses it.
 
     """
     from bounceproc.ports import Outcome
-    from bounceproc.service.follow import Followed, Following
     from bounceproc.service.run import Summary
-    from bounceproc.sources.watched.changes import Changes
-    from bounceproc.sources.watched.opening import watched
 
     disposal = _disposal(on_report)
-    with open_store(config) as store, ExitStack() as held:
-        sources = [
-            watched(
-                path,
-                mbox=mbox,
-                disposals={} if disposal is None else dict.fromkeys((Outcome.REPORT, Outcome.OWN_REFUSAL), disposal),
-                known=store.ledger.known,
-                checkpoint=store.ledger.checkpoint,
-            )
-            for path in dict.fromkeys(paths)
-        ]
-        for source in sources:
-            held.enter_context(store.lease(source.name, "files"))
-        stop = held.enter_context(_stopping(on_stop))
-        prefixes = tuple(source.path for source in sources)
-        folders = [folder for source in sources for folder in source.folders]
-        changes = Changes(folders, lambda path: path.startswith(prefixes), stop)
-        on_ready()
-        followed = [Followed(source, Summary(source.name)) for source in sources]
-        following = Following(
-            ledger=store.ledger,
-            pipeline=_pipeline(config, store),
-            stop=stop,
-            interval=interval,
-            on_batch=on_batch,
-            on_failure=on_failure,
-        )
-        following.run(followed, changes.wait)
-    return [one.summary for one in followed]
+    options = {
+        "mbox": mbox,
+        "disposals": {} if disposal is None else dict.fromkeys((Outcome.REPORT, Outcome.OWN_REFUSAL), disposal),
+    }
+    totals: dict[str, Summary] = {}
+
+    def jobs(tools: _Tools) -> Iterator[Watch]:
+        for path in dict.fromkeys(paths):
+            name = _watched(tools.store, path, options).name
+            source = partial(_filling, tools.store, path, options)
+            yield _file_watch(tools, source, totals.setdefault(name, Summary(name)), interval)
+
+    code = _supervise(lambda: _plan(load(), jobs, one="place", many="places"))
+    return code, list(totals.values())
+
+
+def _file_watch(
+    tools: _Tools, source: Callable[[], AbstractContextManager[WatchedSource]], total: Summary, interval: float
+) -> Watch:
+    from bounceproc.service.watcher import Watch
+
+    return Watch(
+        mailbox=total.source,
+        folder=None,
+        lease=partial(tools.store.lease, total.source, "files", wait=0.0),
+        source=source,
+        round_=tools.round,
+        interval=interval,
+        total=total,
+    )
+
+
+def _filling(store: Store, path: str, options: dict[str, Any]) -> AbstractContextManager[WatchedSource]:
+    """A place under watch, from where it was left: only whoever holds its lease knows where that is."""
+    from bounceproc.sources.watched.filling import filling
+
+    return filling(_watched(store, path, options))
+
+
+def _watched(store: Store, path: str, options: dict[str, Any]) -> FolderSource | MboxSource:
+    from bounceproc.sources.watched.opening import watched
+
+    return watched(path, known=store.ledger.known, checkpoint=store.ledger.checkpoint, **options)
 
 
 def _disposal(text: str) -> Disposal | None:
@@ -669,52 +694,38 @@ def _disposal(text: str) -> Disposal | None:
     return None if found.action is Action.LEAVE else found
 
 
-@contextmanager
-def _stopping(on_stop: Callable[[], None]) -> Iterator[Event]:
-    """An event that SIGTERM and SIGINT set; a second one has the system's own effect."""
-    from threading import Event, Thread
-
-    from bounceproc.service.signals import listening
-
-    stop, ended = Event(), Event()
-
-    def listen() -> None:  # beside the handler, which may come in the middle of a line that is being printed
-        while not ended.is_set() and not stop.is_set():
-            inbox.next(LISTEN)
-            if inbox.is_ending:
-                stop.set()
-                with suppress(OSError):  # nobody may be left who reads what is said
-                    on_stop()
-
-    with listening() as inbox:
-        listener = Thread(target=listen, name="signals", daemon=True)
-        listener.start()
-        try:
-            yield stop
-        finally:
-            ended.set()
-            inbox.wake()
-            listener.join(1)
-
-
-def serve_lmtp(
-    config: Config,
-    *,
-    listen: str | None = None,
-    on_ready: Callable[[str], None],
-    on_stop: Callable[[], None],
-    on_batch: Callable[[BatchResult], None],
-) -> Summary:
-    """Take mail by LMTP until a signal ends it; what it did is the summary.
+def serve_lmtp(load: Callable[[], Config], *, listen: str | None = None) -> tuple[int, Summary]:
+    """Take mail by LMTP until a signal ends it; the exit code, and what was done. `load` reads the configuration, at each SIGHUP anew.
 
     Raises:
         ConfigError: it cannot listen as configured, or the library for it is not installed.
         BounceprocError: the database cannot be used at all.
 
     """
-    from bounceproc.service.receive import Receiver
     from bounceproc.service.run import Summary
-    from bounceproc.sources.lmtp.listening import Door
+    from bounceproc.sources.lmtp.listening import Entrances
+
+    summary, entrances = Summary("lmtp"), Entrances()
+    place = _listen(listen) if listen is not None else None
+
+    def plan() -> Plan:
+        config = load()
+
+        def jobs(tools: _Tools) -> Iterator[Door]:
+            yield _door(tools, config, summary, lambda door: tools.held.enter_context(entrances.at(door)), place)
+
+        return _plan(config, jobs, one="door", many="doors")
+
+    return _supervise(plan), summary
+
+
+def _door(
+    tools: _Tools, config: Config, summary: Summary, enter: Callable[[Entrance], socket], place: Endpoint | None
+) -> Door:
+    from bounceproc.service.porter import Door
+    from bounceproc.service.receive import Receiver
+    from bounceproc.sources.lmtp.hall import Hall
+    from bounceproc.sources.lmtp.listening import Door as Entrance
 
     try:
         from bounceproc.sources.lmtp.server import serve
@@ -723,19 +734,26 @@ def serve_lmtp(
         raise ConfigError(f"the library for LMTP is not installed ({error.name})", advice) from error
 
     section = config.lmtp
-    door = Door(
-        _listen(listen) if listen is not None else section.listen,
-        int(section.socket_mode, 8),
-        section.socket_owner,
-        section.allow_remote,
+    endpoint = place or section.listen
+    opened = enter(Entrance(endpoint, int(section.socket_mode, 8), section.socket_owner, section.allow_remote))
+
+    def serve_here(record: Callable[[Sequence[RawMessage]], None], **options: Any) -> None:
+        hall = Hall(
+            max_connections=section.max_connections,
+            max_in_flight=section.max_memory_mb * 1024 * 1024,
+            max_message=section.max_message_mb * 1024 * 1024,
+            talk_timeout=section.timeout,
+            stop_timeout=section.stop_timeout,
+        )
+        serve(opened, hall, record, **options)
+
+    return Door(
+        name=summary.source,
+        place=str(endpoint),
+        serve=serve_here,
+        receiver=partial(Receiver, summary.source, tools.store.ledger, tools.pipeline, summary),
+        idle=tools.idle.work,
     )
-    summary = Summary("lmtp")
-    with open_store(config) as store:
-        receiver = Receiver(summary.source, store.ledger, _pipeline(config, store), summary, on_batch)
-        receiver.begin()
-        serve(door, receiver.record, on_ready=on_ready, on_stop=on_stop)
-        receiver.settle()
-    return summary
 
 
 def serve_lookups(config: Config, *, on_ready: Callable[[str], None], on_stop: Callable[[], None]) -> None:
@@ -970,53 +988,64 @@ def watch_mailboxes(load: Callable[[], Config], names: Sequence[str]) -> int:
         BounceprocError: the first configuration cannot serve, or the database refuses it.
 
     """
+    from bounceproc.service.logs import tell
+
+    def plan() -> Plan:
+        config = load()
+        log_as(config)
+        sections = _chosen(config, names)
+        for warning in config.verify_secrets():
+            tell(logging.WARNING, warning)
+        mailboxes = [_mailbox(section, folder) for section in sections for folder in section.all_folders]
+
+        def jobs(tools: _Tools) -> Iterator[Watch]:
+            return (_folder_watch(tools, config, mailbox) for mailbox in mailboxes)
+
+        return _plan(config, jobs)
+
+    return _supervise(plan)
+
+
+def _folder_watch(tools: _Tools, config: Config, mailbox: Mailbox) -> Watch:
+    from bounceproc.service.watcher import Watch
+
+    return Watch(
+        mailbox=mailbox.name,
+        folder=mailbox.folder,
+        lease=partial(tools.store.lease, mailbox.name, mailbox.folder, wait=0.0),
+        source=partial(_source, config, mailbox, tools.store),
+        round_=tools.round,
+        interval=config.poll.interval,
+    )
+
+
+def _supervise(plan: Callable[[], Plan]) -> int:
+    """Do what a plan asks for until a signal ends it; returns the exit code."""
     from contextlib import closing
 
     from bounceproc.service.notify import Notifier
     from bounceproc.service.supervisor import supervise
 
     with closing(Notifier()) as notifier:
-        return supervise(lambda: _watch_plan(load(), names), notifier)
+        return supervise(plan, notifier)
 
 
-def _watch_plan(config: Config, names: Sequence[str]) -> Plan:
+def _plan(config: Config, jobs: Callable[[_Tools], Iterable[Job]], **names: str) -> Plan:
     """All that a configuration asks for, checked and opened."""
     from bounceproc.service.idle import Idle
     from bounceproc.service.logs import tell
     from bounceproc.service.supervisor import Plan
 
     log_as(config)
-    chosen = _chosen(config, names)
-    for warning in (*config.warnings, *not_served(config), *config.verify_secrets()):
+    for warning in (*config.warnings, *not_served(config)):
         tell(logging.WARNING, warning)
-    mailboxes = [_mailbox(section, folder) for section in chosen for folder in section.all_folders]
     with ExitStack() as held:
         store = held.enter_context(open_store(config))
         pipeline = _pipeline(config, store, reader=held.enter_context(_beside(config)))
         policy = policy_of(config)
         idle = Idle(lambda stop: store.due.work(policy, stop=stop).to_dict())
-        jobs = tuple(_job(config, mailbox, store, pipeline, idle.work) for mailbox in mailboxes)
-        return Plan(jobs, held.pop_all().close)
-
-
-def _job(
-    config: Config, mailbox: Mailbox, store: Store, pipeline: Pipeline, idle: Callable[[Callable[[], bool]], None]
-) -> Job:
-    from bounceproc.service.run import run_once
-    from bounceproc.service.watcher import Job
-
-    def round_(source: WatchedSource, summary: Summary, **options: Any) -> None:
-        run_once(source, store.ledger, pipeline, summary, **options)
-        idle(options["stop"])
-
-    return Job(
-        mailbox=mailbox.name,
-        folder=mailbox.folder,
-        lease=partial(store.lease, mailbox.name, mailbox.folder, wait=0.0),
-        source=partial(_source, config, mailbox, store),
-        round_=round_,
-        interval=config.poll.interval,
-    )
+        made = tuple(jobs(_Tools(store, pipeline, idle, held)))
+        return Plan(made, held.pop_all().close, **names)
 
 
 def log_as(config: Config, level: str | None = None) -> None:

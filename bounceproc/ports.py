@@ -66,6 +66,8 @@ class Checkpoint:
     uidvalidity: int
     uid: int
     modseq: int | None = None
+    """Up to which change the folder was followed (RFC 7162), for a source that follows changes. None of ours does: new mail has a
+    higher UID, and what becomes of the flags of mail that was read is nobody's concern here."""
 
 
 @dataclass(frozen=True, slots=True)

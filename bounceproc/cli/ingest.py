@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
-from bounceproc.cli.output import Format, print_json, progress, say
+from bounceproc.cli.options import ConfigOption, DatabaseOption, LogFormatOption, LogLevelOption, configuration
+from bounceproc.cli.output import Format, print_json, progress
 from bounceproc.cli.summary import DryRunOption, show_summaries
 
 
@@ -28,7 +29,10 @@ def ingest(
     mbox: Annotated[bool, typer.Option("--mbox", help="Read every file as an mbox.")] = False,
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Go on with what comes into Maildirs, folders of .eml and mboxes, until SIGTERM."),
+        typer.Option(
+            "--watch",
+            help="Stay, and read what comes into Maildirs, folders of .eml and mboxes. SIGTERM ends it, SIGHUP reloads.",
+        ),
     ] = False,
     on_report: Annotated[
         str,
@@ -50,6 +54,8 @@ def ingest(
     format_: Annotated[
         Format, typer.Option("--format", help="A summary for people, or one JSON object.")
     ] = Format.TABLE,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -57,31 +63,26 @@ def ingest(
 
     A message piped into `ingest -` by an MTA: exit code 0 when it is recorded, 75 whenever it is not.
     """
-    from bounceproc.bootstrap import run_files, watch_files
+    from bounceproc import bootstrap
     from bounceproc.cli.collecting import spare_the_collector
 
-    loaded = configuration(config, database)
+    log = {"log": {"format": log_format, "level": log_level}}
+    code = 0
     if watch:
         if dry_run or "-" in paths:
             raise typer.BadParameter("it goes with neither --dry-run nor standard input", param_hint="--watch")
-        summaries = watch_files(
-            loaded,
-            paths,
-            mbox=mbox,
-            on_report=on_report,
-            interval=interval,
-            on_ready=lambda: say("watching"),
-            on_stop=lambda: say("stopping behind this batch"),
-            on_batch=lambda name, result: say(f"{name}: {len(result.readings)} messages read"),
-            on_failure=lambda name, error: say(f"{name}: {error.what}; trying again"),
-        )
+        load = partial(configuration, config, database, log, quiet=True)
+        code, summaries = bootstrap.watch_files(load, paths, mbox=mbox, on_report=on_report, interval=interval)
     else:
         if on_report != "leave":
             raise typer.BadParameter("messages are moved with --watch only", param_hint="--on-report")
         if paths != ["-"]:
             spare_the_collector()
+        loaded = configuration(config, database, log)
+        # Its summary says what there is to say: lines of the log only for whoever asks for them.
+        bootstrap.log_as(loaded, None if log_level or log_format else "error")
         with progress("ingesting") as tick:
-            summary = run_files(
+            summary = bootstrap.run_files(
                 loaded, paths, mbox=mbox, dry_run=dry_run, on_batch=lambda _result, done, total: tick(done, total)
             )
         summaries = [summary]
@@ -90,3 +91,4 @@ def ingest(
             print_json(summary.to_dict())
     else:
         show_summaries(summaries, dry_run=dry_run)
+    raise typer.Exit(code)

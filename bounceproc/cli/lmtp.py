@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
-from bounceproc.cli.output import Format, print_json, say
+from bounceproc.cli.options import ConfigOption, DatabaseOption, LogFormatOption, LogLevelOption, configuration
+from bounceproc.cli.output import Format, print_json
 from bounceproc.cli.summary import show_summaries
 
 
@@ -25,20 +26,22 @@ def lmtp(
     format_: Annotated[
         Format, typer.Option("--format", help="At the end, a summary for people, or one JSON object.")
     ] = Format.TABLE,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Listen for an MTA that hands mail over by LMTP, until SIGTERM. It is told 250 when a message is committed, not before."""
+    """Listen for an MTA that hands mail over by LMTP, until SIGTERM; SIGHUP reloads.
+
+    It is told 250 when a message is committed, not before.
+    """
     from bounceproc.bootstrap import serve_lmtp
 
-    summary = serve_lmtp(
-        configuration(config, database),
-        listen=listen,
-        on_ready=lambda place: say(f"listening on {place}"),
-        on_stop=lambda: say("stopping: what is being received will be finished"),
-        on_batch=lambda _result: None,
-    )
+    log = {"log": {"format": log_format, "level": log_level}}
+    load = partial(configuration, config, database, log, quiet=True)
+    code, summary = serve_lmtp(load, listen=listen)
     if format_.is_json:
         print_json(summary.to_dict())
     else:
         show_summaries([summary])
+    raise typer.Exit(code)

@@ -19,7 +19,8 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="bounceproc-poll.service, ...-once.service, ...-once.timer, Containerfile."
+            metavar="NAME",
+            help="bounceproc-poll.service, ...-poll-once.service, ...-poll-once.timer, ...-lmtp.service, Containerfile.",
         ),
     ],
 ) -> None:
@@ -48,4 +49,6 @@ def install(
     for step in steps:
         say(f"{step.path}: {step.action}")
     if not dry_run:
-        say("Next: systemctl daemon-reload && systemctl enable --now bounceproc-poll.service (or ...-once.timer).")
+        say(
+            "Next: systemctl daemon-reload && systemctl enable --now bounceproc-poll.service (or bounceproc-poll-once.timer, bounceproc-lmtp.service)."
+        )

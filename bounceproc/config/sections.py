@@ -37,6 +37,12 @@ MAX_FOLDERS: Final = 16
 """Folders of one mailbox: each has a connection of its own, and providers allow an account ten to twenty."""
 MAX_SECONDS: Final = 1500
 """Seconds between two looks at a folder, at most: servers end a silent connection after half an hour (RFC 9051 section 5.4)."""
+MAX_CONNECTIONS: Final = 3000
+"""Conversations of LMTP at once, at most: the unit for systemd allows 4096 open files."""
+MAX_MEMORY_MB: Final = 4096
+"""All messages that are being received at once, at most."""
+MAX_STOP_SECONDS: Final = 120
+"""Seconds that the end of a server may take, at most: the unit for systemd allows 150."""
 MAX_ATTEMPTS: Final = 100
 """Attempts for one message: more than a handful only delays the rest."""
 
@@ -720,6 +726,16 @@ class Lmtp(Section):
     """`USER`, `USER:GROUP` or `:GROUP` of a Unix socket; ours where it is not set."""
     allow_remote: Flag = False
     """Lets others than this machine connect, without a password: for a firewall in front of it."""
+    max_connections: Annotated[int, Field(strict=True, ge=1, le=MAX_CONNECTIONS)] = 100
+    """Conversations at once; the next one is told to come back. Postfix opens 20 to one destination unless told otherwise."""
+    max_message_mb: Annotated[int, Field(strict=True, ge=1, le=MAX_MESSAGE_MB)] = MAX_MESSAGE_MB
+    """Of a longer message only the head is kept: what a report says stands before the mail that it returns."""
+    max_memory_mb: Annotated[int, Field(strict=True, ge=MAX_MESSAGE_MB + 14, le=MAX_MEMORY_MB)] = 96
+    """All messages that are being received at once; what is more is told to come back. One of the longest always fits."""
+    timeout: Annotated[int, Field(strict=True, ge=1, le=MAX_SECONDS)] = 300
+    """Seconds between two commands, and for one whole message (RFC 5321 section 4.5.3.2 has 2 to 10 minutes for each)."""
+    stop_timeout: Annotated[int, Field(strict=True, ge=1, le=MAX_STOP_SECONDS)] = 30
+    """Seconds that open transactions have to end when the server is asked to stop or to read its configuration again."""
 
 
 class Document(Section):

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 
 class BatchLog:
-    """The lines about one folder."""
+    """The lines about one folder; about a source that has none, its name alone."""
 
-    def __init__(self, mailbox: str, folder: str) -> None:
+    def __init__(self, mailbox: str, folder: str | None = None) -> None:
         self.mailbox = mailbox
         self.folder = folder
         self._since = time.monotonic()
         self._explained = False
+
+    @property
+    def place(self) -> str:
+        """What the lines are about, for people."""
+        return f"{self.mailbox} {self.folder}" if self.folder is not None else self.mailbox
 
     def begin(self) -> None:
         """A round begins: its first batch is timed from here."""

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 SYSTEMD: Final = Path("/etc/systemd/system")
 """Where an administrator's units lie."""
-UNITS: Final = ("bounceproc-poll.service", "bounceproc-poll-once.service", "bounceproc-poll-once.timer")
+UNITS: Final = (
+    "bounceproc-poll.service",
+    "bounceproc-poll-once.service",
+    "bounceproc-poll-once.timer",
+    "bounceproc-lmtp.service",
+)
 FILES: Final = (*UNITS, "Containerfile")
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 """What `ProtectHome=yes` hides, a program that is installed there included."""

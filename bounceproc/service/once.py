@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bounceproc.errors import BounceprocError
 from bounceproc.service.batchlog import BatchLog, why_nothing
-from bounceproc.service.run import MALFORMED_SHOWN, Summary, run_once
+from bounceproc.service.run import Summary, run_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,13 +115,5 @@ def merged(name: str, summaries: Sequence[Summary]) -> Summary:
     """The folders of one mailbox counted together."""
     total = Summary(name)
     for one in summaries:
-        total.messages += one.messages
-        total.duplicates += one.duplicates
-        total.resumed += one.resumed
-        total.own_refusals += one.own_refusals
-        total.suppressions += one.suppressions
-        total.kinds.update(one.kinds)
-        total.events.update(one.events)
-        total.classes.update(one.classes)
-        total.malformed = [*total.malformed, *one.malformed][:MALFORMED_SHOWN]
+        total.include(one)
     return total

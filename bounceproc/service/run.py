@@ -56,6 +56,18 @@ class Summary:
             if reading.error and len(self.malformed) < MALFORMED_SHOWN:
                 self.malformed.append((reading.ref, reading.error))
 
+    def include(self, other: Summary) -> None:
+        """Count what another run did as well."""
+        self.messages += other.messages
+        self.duplicates += other.duplicates
+        self.resumed += other.resumed
+        self.own_refusals += other.own_refusals
+        self.suppressions += other.suppressions
+        self.kinds.update(other.kinds)
+        self.events.update(other.events)
+        self.classes.update(other.classes)
+        self.malformed = [*self.malformed, *other.malformed][:MALFORMED_SHOWN]
+
     def to_dict(self) -> dict[str, object]:
         """For scripts: one JSON object."""
         return {

@@ -1,4 +1,4 @@
-"""All watchers side by side: started, reloaded and ended together, and reported to whoever started us."""
+"""All that goes on for years side by side: started, reloaded and ended together, and reported to whoever started us."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from signal import SIGHUP
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.errors import BounceprocError, ConfigError
 from bounceproc.service.backoff import Backoff
 from bounceproc.service.logs import tell
 from bounceproc.service.signals import listening
-from bounceproc.service.watcher import State, Watcher
+from bounceproc.service.worker import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bounceproc.service.notify import Notifier
     from bounceproc.service.signals import Inbox
-    from bounceproc.service.watcher import Job
+    from bounceproc.service.worker import Job
 
 TICK: Final = 1.0
-"""Seconds between two looks at the watchers, when none of them has news."""
+"""Seconds between two looks at the workers, when none of them has news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,23 @@ class Plan:
     jobs: tuple[Job, ...]
     close: Callable[[], None]
     """Gives back what the jobs share."""
+    one: str = "mailbox"
+    many: str = "folders"
+    """What the jobs are about, for people."""
 
 
 class Crew:
-    """The watchers of one plan."""
+    """The workers of one plan."""
 
     def __init__(self, plan: Plan, changed: Callable[[], None]) -> None:
-        self._plan = plan
+        self.plan: Final = plan
         self._stopping = threading.Event()
-        self.watchers: Final = [Watcher(job, self._stopping, changed) for job in plan.jobs]
+        self.workers: Final = [job.worker(self._stopping, changed) for job in plan.jobs]
 
     def start(self) -> None:
         """Begin, each in its thread."""
-        for watcher in self.watchers:
-            watcher.start()
+        for worker in self.workers:
+            worker.start()
 
     def stop(self) -> None:
         """Let each end after its batch."""
@@ -56,33 +59,29 @@ class Crew:
     @property
     def has_ended(self) -> bool:
         """Whether all threads are done."""
-        return all(watcher.has_ended for watcher in self.watchers)
+        return all(worker.has_ended for worker in self.workers)
 
     def close(self) -> None:
         """Give back what they shared."""
-        self._plan.close()
+        self.plan.close()
 
     @property
     def refusal(self) -> BounceprocError | None:
         """The first refusal, once nobody is left who works."""
-        if not all(watcher.state is State.REFUSED for watcher in self.watchers):
+        if not all(worker.state is State.REFUSED for worker in self.workers):
             return None
-        return next((watcher.error for watcher in self.watchers if watcher.error is not None), None)
+        return next((worker.error for worker in self.workers if worker.error is not None), None)
 
     def status(self) -> str:
-        """One line for people: how many folders, what they are at, and what is wrong."""
-        counts = Counter(watcher.state for watcher in self.watchers)
+        """One line for people: how many there are, what they are at, and what is wrong."""
+        counts = Counter(worker.state for worker in self.workers)
         parts = [f"{counts[state]} {state.value}" for state in State if counts[state]]
-        wrong = [
-            f"{watcher.job.mailbox} {watcher.job.folder}: {watcher.error.what}"
-            for watcher in self.watchers
-            if watcher.error is not None
-        ]
-        return "; ".join([f"{len(self.watchers)} folders: {', '.join(parts)}", *wrong])
+        wrong = [f"{worker.log.place}: {worker.error.what}" for worker in self.workers if worker.error is not None]
+        return "; ".join([f"{len(self.workers)} {self.plan.many}: {', '.join(parts)}", *wrong])
 
 
 def supervise(build: Callable[[], Plan], notifier: Notifier) -> int:
-    """Watch until a signal ends it; returns the exit code. `build` reads the configuration, at the start and at each SIGHUP.
+    """Work until a signal ends it; returns the exit code. `build` reads the configuration, at the start and at each SIGHUP.
 
     Raises:
         BounceprocError: the first configuration cannot serve, or the database refuses it.
@@ -114,7 +113,7 @@ class _Supervisor:
             elif self._inbox.is_ending and not ending:
                 ending = self._end("asked to end: after the current batch")
             elif not ending and self._next is None and (refusal := self._crew.refusal) is not None:
-                tell(logging.CRITICAL, "no mailbox is left to watch")
+                tell(logging.CRITICAL, f"no {self._crew.plan.one} is left to watch")
                 code = refusal.exit_code
                 ending = self._end("ending")
             self._take_over()
@@ -147,7 +146,8 @@ class _Supervisor:
     def _begin(self, plan: Plan) -> Crew:
         crew = Crew(plan, self._inbox.wake)
         crew.start()
-        tell(logging.INFO, "watching", folders=len(plan.jobs))
+        counted: dict[str, Any] = {plan.many: len(plan.jobs)}
+        tell(logging.INFO, "watching", **counted)
         self._notifier.status(crew.status())
         self._notifier.ready()
         return crew
@@ -187,11 +187,11 @@ class _Supervisor:
     def _report(self) -> None:
         self._notifier.status(self._crew.status())
         now = time.monotonic()
-        stuck = [watcher for watcher in self._crew.watchers if watcher.is_stuck(now)]
+        stuck = [worker for worker in self._crew.workers if worker.is_stuck(now)]
         if bool(stuck) is not self._was_stuck:
             self._was_stuck = bool(stuck)
-            for watcher in stuck:
-                tell(logging.CRITICAL, "no sign of life", mailbox=watcher.job.mailbox, folder=watcher.job.folder)
+            for worker in stuck:
+                worker.log.tell(logging.CRITICAL, "no sign of life")
         if not stuck and self._notifier.watchdog and now - self._alive_at >= min(TICK, self._notifier.watchdog):
             self._alive_at = now
             self._notifier.alive()

@@ -23,7 +23,9 @@ MAX_MESSAGE_BYTES: Final = 50 * 1024 * 1024
 HEAD_BYTES: Final = 1024 * 1024
 """Octets that are read of a longer message in a mailbox. What a report says stands before the mail it returns."""
 PROOF_BYTES: Final = 4096
-"""Octets of another message that have to come through before one is blamed for the end of a conversation."""
+"""Octets of other mail that are to come through before a message is blamed for the end of a conversation."""
+MAX_PROOF_BYTES: Final = 256 * 1024
+"""The same for a long message: a line may break at whatever is long. More would cost what it saves."""
 
 T = TypeVar("T")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tests.servers.proxy import Call, Cut, Effect, Plan, Point, Way
@@ -27,6 +29,8 @@ BEYOND: Final = 1.05
 """The last moments lie a little behind the usual end of a run."""
 TWICE: Final = 1 / 4
 """In so many of the rounds the run after the killed one is killed, too."""
+READERS: Final = 5
+"""With `readers`, each round whose number this divides kills the reader alone."""
 ONCE: Final = ("poll", "--once", "--format", "json")
 WATCH: Final = ("poll", "--watch", "--log-level", "error")
 END_TIMEOUT: Final = 20
@@ -87,7 +91,17 @@ class Written:
         return f"at write no. {self.nth}"
 
 
-Moment: TypeAlias = After | On | Written
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A moment by the clock at which not the run is killed, but the process that reads messages beside it."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"alone, the reader beside it, after {self.seconds:.3f} s"
+
+
+Moment: TypeAlias = After | On | Written | Alone
 
 
 @dataclass(slots=True)
@@ -104,6 +118,10 @@ class Tally:
     again: int = 0
     """Messages that were offered again after they had been recorded, and changed nothing."""
     runs: int = 0
+    readers: int = 0
+    """Runs that had a process beside them when they were disturbed, as far as that was seen in time."""
+    readers_killed: int = 0
+    """Runs whose reader was killed alone."""
     divergences: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -112,6 +130,7 @@ class Tally:
             f"{self.rounds} rounds, {self.runs} runs, {self.kills.total()} killed, {self.survived} over before their moment",
             "killed " + ", ".join(f"{stage}: {count}" for stage, count in self.kills.most_common()),
             f"{self.resumed} messages settled by the last run, {self.again} offered again as duplicates",
+            f"{self.readers} runs had a reader beside them when they were disturbed; {self.readers_killed} times it was killed alone",
             f"{len(self.divergences)} divergences",
         ]
 
@@ -119,10 +138,12 @@ class Tally:
 class Rounds:
     """Kills runs of whole processes at moments spread over the length of one."""
 
-    def __init__(self, ground: Ground, rng: random.Random, *, watch: bool = False) -> None:
+    def __init__(self, ground: Ground, rng: random.Random, *, watch: bool = False, readers: bool = False) -> None:
+        """`readers` has every fifth round kill the process beside the run instead of the run itself."""
         self._ground = ground
         self._rng = rng
         self._watch = watch
+        self._readers = readers
         self._seen: Counter[tuple[Way, bytes]] = Counter()
         self._writes = 0
         self.length = 0.0
@@ -159,7 +180,9 @@ class Rounds:
                 first = self._on(*next(signs))
             else:
                 first = Written(self._rng.randint(1, self._writes))
-            if self._rng.random() < TWICE:
+            if self._readers and number % READERS == READERS - 1:
+                yield (Alone(self.length * self._rng.random()),)
+            elif self._rng.random() < TWICE:
                 yield first, self._rng.choice((After(self.length * self._rng.random()), self._on(Way.UP, b"UID MOVE")))
             else:
                 yield (first,)
@@ -183,7 +206,9 @@ class Rounds:
     def _round(self, trial: Trial, moments: tuple[Moment, ...], tally: Tally) -> None:
         for moment in moments:
             tally.runs += 1
-            if self._killed(trial, moment):
+            if isinstance(moment, Alone):
+                tally.readers_killed += self._reader_killed(trial, moment, tally)
+            elif self._killed(trial, moment, tally):
                 tally.kills[trial.progress().stage(self._ground.count)] += 1
             else:
                 tally.survived += 1
@@ -195,7 +220,24 @@ class Rounds:
         told = ", ".join(map(str, moments))
         tally.divergences += [f"killed {told}: {stray}" for stray in self._ground.strays(trial)]
 
-    def _killed(self, trial: Trial, moment: Moment) -> bool:
+    def _reader_killed(self, trial: Trial, moment: Alone, tally: Tally) -> bool:
+        """Kill the reader alone, as soon as there is one; the run ends as if nothing had been. False where there was none."""
+        self._ground.proxy.forget()
+        with trial.house.start(*ONCE) as process:
+            _wait(process, trial, moment.seconds)
+            deadline = time.monotonic() + self.length
+            while not (found := readers(trial)) and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(LOOK)
+            for reader in found:
+                with suppress(ProcessLookupError):
+                    os.kill(reader, signal.SIGKILL)
+            _, err = process.communicate(timeout=RUN_TIMEOUT)
+        assert process.returncode == 0, err.decode()
+        tally.readers += bool(found)
+        tally.divergences += [f"{moment}, and no run after it: {stray}" for stray in self._ground.strays(trial)]
+        return bool(found)
+
+    def _killed(self, trial: Trial, moment: Moment, tally: Tally) -> bool:
         """Start a run and kill it at its moment; False for one that was faster."""
         processes: list[subprocess.Popen[bytes]] = []
         effects: tuple[Effect, ...] = ()
@@ -212,8 +254,10 @@ class Rounds:
                 moment.nth if isinstance(moment, Written) else 0,
                 self._is_done if self._watch else _never,
             )
+            tally.readers += bool(readers(trial))
             process.kill()  # which does nothing to one that has ended
-            _, err = process.communicate()
+            _, err = process.communicate()  # the reader has the same standard error: this ends with it
+        tally.divergences += [f"killed {moment}: its reader lives on"] if _live_on(trial) else []
         assert process.returncode in {0, -signal.SIGKILL}, err.decode()
         return process.returncode != 0
 
@@ -239,6 +283,29 @@ class Rounds:
         """Whether it is done and waits for mail: before that, a signal may come too early for whoever has to hear it."""
         conversations = self._ground.proxy.conversations
         return any(b"IDLE" in one.passed[Way.UP] for one in conversations) and self._is_done(trial)
+
+
+def readers(trial: Trial) -> list[int]:
+    """The processes that read messages for runs of this trial, whoever their parent is by now."""
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal() and _reads(one, trial)]
+
+
+def _reads(process: Path, trial: Trial) -> bool:
+    try:
+        here = process.joinpath("cwd").readlink() == trial.house.folder
+        return here and b"bounceproc.cli.beside" in process.joinpath("cmdline").read_bytes()
+    except OSError:  # gone, or somebody else's
+        return False
+
+
+def _live_on(trial: Trial) -> bool:
+    """Whether a reader is left whose parent is dead: it ends by itself, soon."""
+    deadline = time.monotonic() + END_TIMEOUT
+    while readers(trial):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(LOOK)
+    return False
 
 
 def _never(_: Trial) -> bool:

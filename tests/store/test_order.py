@@ -55,9 +55,15 @@ def letter(kind: str, who: str, at: datetime, original: str) -> Event:
 
 
 def ended(bench: Bench, who: str) -> list[tuple[Any, ...]]:
-    """What the list and the review list say of an address, but for its name and the events' ids."""
+    """What the list and the review list say of an address, but for its name; for an event's id, what the event says."""
     columns = ("scope", "reason", "since", "until", "category", "class", "why", "second_look")
-    entries = [tuple(row[name] for name in columns) for row in bench.rows("suppression") if row["address"] == who]
+    told = ("type", "category", "trust", "occurred_at", "received_at")
+    events = {row["id"]: tuple(row[name] for name in told) for row in bench.rows("event")}
+    entries = [
+        (*(row[name] for name in columns), events[row["event"]])
+        for row in bench.rows("suppression")
+        if row["address"] == who
+    ]
     waiting = [
         (one.scope, one.reason, one.category, one.cause, one.why, one.count, one.first_at, one.last_at)
         for one in bench.store.reviews.listing(now=bench.now)

@@ -50,7 +50,7 @@ def test_mail_that_arrives_is_read_within_seconds_and_systemd_is_told(tmp_path: 
         began = time.monotonic()
         watch.until_said("batch recorded", messages=1, mailbox="returns", folder="INBOX", suppressions=1)
         assert time.monotonic() - began < 5
-        watch.until(lambda: mail_user.uids("Processed"))
+        watch.until(lambda: "Processed" in mail_user.stored())
         mail_user.deliver(NO_RECIPIENT)
         watch.until_said("message parked", level="warning", uid=2, outcome="malformed")
         watch.until(lambda: watch.told.count("WATCHDOG=1") > 2)
@@ -67,7 +67,7 @@ def test_a_server_without_idle_is_looked_at_now_and_then(tmp_path: Path, deaf_do
         watch.until(lambda: waits(watch))
         user.deliver(report(1))
         watch.until_said("batch recorded", messages=1)
-        watch.until(lambda: user.uids("Processed"))
+        watch.until(lambda: "Processed" in user.stored())
         assert len(watch.said("0 new", level="info")) == 1, "once is enough"
 
 
@@ -80,7 +80,7 @@ def test_a_server_that_is_killed_and_comes_back_is_read_on(tmp_path: Path) -> No
         with server.running():
             user.deliver(report(1))
             watch.until_said("batch recorded", messages=1)
-            watch.until(lambda: user.uids("Processed"))
+            watch.until(lambda: "Processed" in user.stored())
         watch.until(lambda: "trying again" in watch.told[-1] or "trying again" in "".join(watch.told[-8:]))
         with server.running():
             user.deliver(report(2))

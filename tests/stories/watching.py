@@ -1,4 +1,4 @@
-"""`poll --watch` as systemd has it: a process with a notify socket, its log lines, and a bound for every wait."""
+"""A command that goes on for years, as systemd has it: a process with a notify socket, its log lines, and a bound for every wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.servers.dovecot import MailUser
@@ -38,9 +38,11 @@ def table(user: MailUser, name: str = "returns", **changes: Any) -> str:
 
 
 class Watched:
-    """A running `poll --watch`."""
+    """A running `poll --watch`, or another `command` of this kind."""
 
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, command: Sequence[str] = ("poll", "--watch"), **environ: str
+    ) -> None:
         self.folder = folder
         self._told: list[str] = []
         self._address = folder / f"notify-{time.monotonic_ns()}"
@@ -52,7 +54,7 @@ class Watched:
         self.out = folder / "out"
         with self._log.open("wb") as errors, self.out.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bounceproc", "poll", "--watch", "--log-format", "json", *arguments],
+                [sys.executable, "-m", "bounceproc", *command, "--log-format", "json", *arguments],
                 cwd=folder,
                 env={**kept, "NOTIFY_SOCKET": str(self._address), "WATCHDOG_USEC": "400000", **environ},
                 stdin=subprocess.DEVNULL,
@@ -90,6 +92,7 @@ class Watched:
         while not what():
             if time.monotonic() > deadline:
                 pytest.fail(f"it never came to be; told {self.told[-5:]}:\n{self.text}")
+            _ = self.told  # systemd listens: a full socket would hold the process up
             time.sleep(0.02)
 
     def until_said(self, words: str, **fields: Any) -> None:

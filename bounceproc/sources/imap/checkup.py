@@ -41,8 +41,8 @@ ABILITIES: Final = (
     Ability(b"MOVE", "messages are copied and the originals removed, which takes longer", Level.NOTE),
     Ability(b"UIDPLUS", "messages cannot be removed one by one; originals of moved mail stay, marked", Level.WARNING),
     Ability(b"IDLE", "new mail is seen at the next interval and not at once", Level.NOTE),
-    Ability(b"CONDSTORE", "changes are found by listing the folder", Level.NOTE),
-    Ability(b"QRESYNC", "what other programs removed is found by listing the folder", Level.NOTE),
+    Ability(b"CONDSTORE", "nothing is missed: new mail is found by its UID", Level.NOTE),
+    Ability(b"QRESYNC", "a move of many messages is answered by a line for each of them", Level.NOTE),
 )
 
 

@@ -39,6 +39,8 @@ class Plan:
     def __init__(
         self, selected: Selected, uids: array[int], attempts: Mapping[str, Attempt], size: int, max_attempts: int
     ) -> None:
+        """`max_attempts` is two at least: one tells no message of a batch from another."""
+        max_attempts = max(2, max_attempts)
         self.selected = selected
         self.uids = uids
         self._prefix = str(Place(selected.folder, selected.uidvalidity, 0))[:-1]
@@ -85,6 +87,11 @@ class Plan:
         """The UID of a new message that had fewer attempts than those of this chunk; None where there is none."""
         others = (other.start for other in reversed(self.chunks) if other.attempts < chunk.attempts)
         return next((self.uids[start] for start in others), None)
+
+    def equally_suspected(self, chunk: Chunk) -> list[int]:
+        """The UIDs of the other new messages that had as many attempts."""
+        alike = (other for other in self.chunks if other.attempts == chunk.attempts and other is not chunk)
+        return [uid for other in alike for uid in self.uids[other.start : other.end]]
 
     def ahead(self, number: int, rest: Sequence[int] = ()) -> Flight:
         """What is read behind chunk `number` and the `rest` of it until the batch after that is recorded.

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 from bounceproc.errors import UnavailableError
 from bounceproc.ports import Checkpoint, Flight, MessageBatch, RawMessage
-from bounceproc.sources.bounds import HEAD_BYTES, MAX_ATTEMPTS, MAX_BATCH_BYTES, PROOF_BYTES, bounded
+from bounceproc.sources.bounds import HEAD_BYTES, MAX_ATTEMPTS, MAX_BATCH_BYTES, bounded
 from bounceproc.sources.imap.connection import close_connection, conversation, open_connection
 from bounceproc.sources.imap.disposing import Disposer
-from bounceproc.sources.imap.fetching import fetch_bodies, fetch_messages, list_messages
+from bounceproc.sources.imap.fetching import fetch_messages, list_messages
 from bounceproc.sources.imap.folders import Selected, enable_extensions, missing_folder, select, uids_above
 from bounceproc.sources.imap.place import Place
 from bounceproc.sources.imap.plan import Plan
+from bounceproc.sources.imap.proving import Proof, elsewhere, older, some
 from bounceproc.sources.imap.wire import Wire
 from bounceproc.sources.mailbox import Action, same_folder
 
@@ -40,7 +41,7 @@ class ImapSource:
     what it has to say before the mail that it returns, and ordinary mail with a large attachment stays ordinary mail.
 
     A message that was tried `attempts` times, and ended the conversation or the program each time, is given unread, with an
-    `error`.
+    `error`. The last attempt counts only where other mail came through just before: a line that breaks anyway blames nobody.
     """
 
     def __init__(
@@ -175,24 +176,30 @@ class ImapSource:
             rest = [message.uid for later in groups[place:] for message in later]
             with conversation(self._mailbox):
                 self._reopen(selected)
-                if chunk.last:
-                    self._prove(plan, chunk)
-                self._reading = plan.flight([message.uid for message in group])
+                blamed = not chunk.last or self._prove(plan, chunk, group[0].size)
+                self._reading = plan.flight([message.uid for message in group]) if blamed else None
                 messages = self._fetch(selected, group)
                 self._reading = None
             if messages:
                 yield plan.batch(number, messages, group[-1].uid, rest)
 
-    def _prove(self, plan: Plan, chunk: Chunk) -> None:
-        """Have some other message's beginning come through: where the line breaks anyway, no message is to blame."""
+    def _prove(self, plan: Plan, chunk: Chunk, octets: int) -> bool:
+        """Have as many octets of other mail come through, as far as there are: False where there is none to prove the line with."""
+        proof = Proof(self._own_wire, octets)
         other = plan.less_suspected(chunk)
         if other is not None:
             self._reading = plan.flight([other])  # should this be what the server breaks off at, it is suspected next
-        else:
-            older = uids_above(self._client, plan.selected, 0, below=plan.uids[0])
-            other = older[-1] if older else None
-        if other is not None:
-            fetch_bodies(self._own_wire, [other], PROOF_BYTES)
+            proof.hear([other])
+            self._reading = None
+        if not proof.is_full:
+            proof.hear(older(self._client, plan.selected, plan.uids[0]))
+        if not proof.is_full:
+            self._selected = None
+            elsewhere(self._client, self._mailbox, proof.hear)
+            self._reopen(plan.selected)
+        if not proof.holds:
+            proof.hear(some(plan.equally_suspected(chunk)))
+        return proof.holds
 
     def _last_uid(self, selected: Selected) -> int:
         before = self._checkpoint

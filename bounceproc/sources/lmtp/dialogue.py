@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from aiosmtpd.lmtp import LMTP
 
 from bounceproc import __version__
-from bounceproc.errors import BounceprocError
 from bounceproc.ports import RawMessage
 from bounceproc.sources.bounds import HEAD_BYTES, reference
 from bounceproc.sources.lmtp.bounds import COMMIT_TIMEOUT, LINE_BYTES, MAX_DRAINED, MAX_RECIPIENTS
@@ -195,11 +194,7 @@ class Dialogue(LMTP):
         data = delivered_to(bytes(reception.data), recipients)
         try:
             await self._gathering.commit(RawMessage(reference("lmtp", data), data, None))
-        except BounceprocError as error:
-            _log.warning("a message was not recorded: %s", error)
-            return NOT_RECORDED
-        except Exception as error:  # noqa: BLE001 - the MTA keeps the message, whatever it was
-            _log.error("a message was not recorded", exc_info=error)
+        except Exception:  # noqa: BLE001 - the MTA keeps the message, whatever it was; who records it says so in the log
             return NOT_RECORDED
         return RECORDED
 

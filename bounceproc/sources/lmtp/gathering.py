@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.sources.bounds import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bounceproc.ports import RawMessage
+
+QUIET: Final = 5.0
+"""Seconds without a message after which there is time for something else."""
+
+
+def _nothing(_is_wanted: Callable[[], bool]) -> None:
+    """Nobody has anything else to do."""
 
 
 class Gathering:
@@ -21,8 +29,14 @@ class Gathering:
     as soon as its message is on the disk, and many share a commit.
     """
 
-    def __init__(self, record: Callable[[Sequence[RawMessage]], None]) -> None:
+    def __init__(
+        self,
+        record: Callable[[Sequence[RawMessage]], None],
+        rest: Callable[[Callable[[], bool]], None] = _nothing,
+    ) -> None:
+        """`rest` is called by the same thread while nobody waits, and is told whether somebody does by now. It raises nothing."""
         self._record = record
+        self._rest = rest
         self._waiting: list[tuple[RawMessage, asyncio.Future[None]]] = []
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lmtp-commit")
@@ -42,10 +56,12 @@ class Gathering:
     async def run(self) -> None:
         """Commit what arrives, group by group, until cancelled."""
         while True:
-            await self._arrived.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), QUIET)
             self._arrived.clear()
             while group := self._next():
                 await self._commit(group)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._rest, lambda: bool(self._waiting))
 
     def close(self) -> None:
         """Wait for the group that is being committed, and take no more."""

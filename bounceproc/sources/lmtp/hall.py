@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bounceproc.sources.bounds import MAX_MESSAGE_BYTES
-from bounceproc.sources.lmtp.bounds import MAX_CONNECTIONS, MAX_IN_FLIGHT, TALK_TIMEOUT
+from bounceproc.sources.lmtp.bounds import MAX_CONNECTIONS, MAX_IN_FLIGHT, STOP_TIMEOUT, TALK_TIMEOUT
 
 if TYPE_CHECKING:
     from bounceproc.sources.lmtp.dialogue import Dialogue
@@ -22,11 +22,13 @@ class Hall:
         max_in_flight: int = MAX_IN_FLIGHT,
         max_message: int = MAX_MESSAGE_BYTES,
         talk_timeout: float = TALK_TIMEOUT,
+        stop_timeout: float = STOP_TIMEOUT,
     ) -> None:
         self._max_connections = max_connections
         self._max_in_flight = max_in_flight
         self.max_message = max_message
         self.talk_timeout = talk_timeout
+        self.stop_timeout = stop_timeout
         self.guests: set[Dialogue] = set()
         self.octets = 0
         """Of messages that are being received or committed."""

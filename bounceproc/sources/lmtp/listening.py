@@ -8,7 +8,7 @@ import os
 import pwd
 import socket
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -49,11 +49,7 @@ def listening(door: Door) -> Iterator[socket.socket]:
         AccessError: we may not.
 
     """
-    if not door.endpoint.is_local and not door.allow_remote:
-        raise ConfigError(
-            f"lmtp.listen: {door.endpoint} is open to others, and LMTP knows no password",
-            "Listen on 127.0.0.1 or a Unix socket, or write allow_remote = true where a firewall stands before it.",
-        )
+    _require_allowed(door)
     path = door.endpoint.path
     try:
         opened = _unix(path, door) if path is not None else _tcp(door.endpoint)
@@ -69,6 +65,67 @@ def listening(door: Door) -> Iterator[socket.socket]:
             with suppress(OSError):
                 if path.stat().st_ino == inode:
                     path.unlink()
+
+
+@dataclass(slots=True)
+class _Entrance:
+    socket: socket.socket
+    held: ExitStack
+    users: int = 0
+
+
+class Entrances:
+    """Sockets that outlive a reload: who knocks meanwhile waits, and is let in by whoever comes next. For one thread."""
+
+    def __init__(self) -> None:
+        self._open: dict[Endpoint, _Entrance] = {}
+
+    @contextmanager
+    def at(self, door: Door) -> Iterator[socket.socket]:
+        """Listen as long as the block lasts, on the socket that is there already where somebody else's block still does.
+
+        Raises:
+            ConfigError, TemporaryError, AccessError: see `listening`.
+
+        """
+        entrance = self._open.get(door.endpoint)
+        if entrance is None:
+            held = ExitStack()
+            entrance = self._open[door.endpoint] = _Entrance(held.enter_context(listening(door)), held)
+        else:
+            _readjust(door)
+        entrance.users += 1
+        try:
+            yield entrance.socket
+        finally:
+            entrance.users -= 1
+            if not entrance.users:
+                del self._open[door.endpoint]
+                entrance.held.close()
+
+
+def _require_allowed(door: Door) -> None:
+    if not door.endpoint.is_local and not door.allow_remote:
+        raise ConfigError(
+            f"lmtp.listen: {door.endpoint} is open to others, and LMTP knows no password",
+            "Listen on 127.0.0.1 or a Unix socket, or write allow_remote = true where a firewall stands before it.",
+        )
+
+
+def _readjust(door: Door) -> None:
+    """Owner and mode may be others in a new configuration, and what was allowed may not be any more."""
+    _require_allowed(door)
+    if door.endpoint.path is not None:
+        try:
+            _dress(door.endpoint.path, door, _owner(door.socket_owner))
+        except OSError as error:
+            raise _translated(error, door.endpoint) from error
+
+
+def _dress(path: Path, door: Door, owner: tuple[int, int]) -> None:
+    if owner != (-1, -1):
+        os.chown(path, *owner)
+    path.chmod(door.socket_mode)
 
 
 def _tcp(endpoint: Endpoint) -> socket.socket:
@@ -89,9 +146,7 @@ def _unix(path: Path, door: Door) -> socket.socket:
     finally:
         os.umask(mask)
     try:
-        if owner != (-1, -1):
-            os.chown(path, *owner)
-        path.chmod(door.socket_mode)
+        _dress(path, door, owner)
         opened.listen(BACKLOG)
     except BaseException:
         opened.close()

@@ -3,83 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.sources.lmtp.bounds import STOP_TIMEOUT
 from bounceproc.sources.lmtp.dialogue import Dialogue, Refusal
 from bounceproc.sources.lmtp.gathering import Gathering
-from bounceproc.sources.lmtp.hall import Hall
-from bounceproc.sources.lmtp.listening import listening
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from bounceproc.ports import RawMessage
-    from bounceproc.sources.lmtp.listening import Door
+    from bounceproc.sources.lmtp.hall import Hall
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-"""What asks a server to stop."""
+    Record: TypeAlias = Callable[[Sequence[RawMessage]], None]
+    Rest: TypeAlias = Callable[[Callable[[], bool]], None]
+
+HEARTBEAT: Final = 0.2
+"""Seconds between two questions whether it is time to stop."""
 
 
-def serve(
-    door: Door,
-    record: Callable[[Sequence[RawMessage]], None],
-    *,
-    on_ready: Callable[[str], None],
-    on_stop: Callable[[], None],
-) -> None:
-    """Listen until SIGTERM or SIGINT. `record` returns when its messages are committed, and raises when they are not.
+def serve(opened: socket.socket, hall: Hall, record: Record, *, stopped: Callable[[], bool], rest: Rest) -> None:
+    """Take clients in until `stopped`, then let everybody finish. The socket stays open: the next server may go on with it.
 
-    The first signal ends the server behind the messages that are being received; a second one ends it at once.
-
-    Raises:
-        ConfigError, TemporaryError, AccessError: see `listening`.
-
+    `record` returns when its messages are committed, and raises when they are not. `rest` is for times when nobody waits.
     """
-    with listening(door) as opened:
-        place = str(door.endpoint) if door.endpoint.path is not None else "{}:{}".format(*opened.getsockname()[:2])
-        asyncio.run(_until_a_signal(opened, record, lambda: on_ready(place), on_stop))
+    asyncio.run(_until(opened, hall, record, stopped, rest))
 
 
-async def _until_a_signal(
-    opened: socket.socket,
-    record: Callable[[Sequence[RawMessage]], None],
-    on_ready: Callable[[], None],
-    on_stop: Callable[[], None],
-) -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+async def _until(opened: socket.socket, hall: Hall, record: Record, stopped: Callable[[], bool], rest: Rest) -> None:
+    stop = asyncio.Event()
+    asking = asyncio.create_task(_ask(stopped, stop))
+    try:
+        await converse(opened, record, hall, stop, rest=rest)
+    finally:
+        asking.cancel()
 
-    def asked_to_stop() -> None:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)  # the next one has the system's own effect
-        stop.set()
-        with suppress(OSError):  # nobody may be left who reads what is said
-            on_stop()
 
-    for number in SIGNALS:
-        loop.add_signal_handler(number, asked_to_stop)
-    await converse(opened, record, Hall(), stop, on_ready)
+async def _ask(stopped: Callable[[], bool], stop: asyncio.Event) -> None:
+    while not stopped():  # noqa: ASYNC110 - another thread says so, which knows nothing of this loop
+        await asyncio.sleep(HEARTBEAT)
+    stop.set()
 
 
 async def converse(
     opened: socket.socket,
-    record: Callable[[Sequence[RawMessage]], None],
+    record: Record,
     hall: Hall,
     stop: asyncio.Event,
-    on_ready: Callable[[], None],
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    rest: Rest = lambda _is_wanted: None,
 ) -> None:
     """Take clients in until `stop`, then let everybody finish."""
-    gathering = Gathering(record)
+    gathering = Gathering(record, rest)
     loop = asyncio.get_running_loop()
 
     def guest() -> Refusal | Dialogue:
         return Refusal() if hall.is_full or hall.closing else Dialogue(hall, gathering)
 
-    start = loop.create_unix_server if opened.family == opened.family.AF_UNIX else loop.create_server
-    server = await start(guest, sock=opened)
+    # A copy, which the server may close; and not as a Unix server, which newer Pythons let remove its path.
+    server = await loop.create_server(guest, sock=opened.dup())
     committing = asyncio.create_task(gathering.run())
     try:
         on_ready()
@@ -99,6 +84,6 @@ async def _empty(hall: Hall) -> None:
     for dialogue in tuple(hall.guests):
         dialogue.leave()
     with suppress(TimeoutError):
-        await asyncio.wait_for(hall.emptied(), STOP_TIMEOUT)
+        await asyncio.wait_for(hall.emptied(), hall.stop_timeout)
     for dialogue in tuple(hall.guests):
         dialogue.abort()

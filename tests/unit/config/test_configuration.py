@@ -135,6 +135,14 @@ def test_the_place_for_lmtp_is_a_port_of_this_machine_or_a_path_beside_the_confi
     assert load(folder, '[lmtp]\nlisten = "unix:run/lmtp"').lmtp.listen == Endpoint(path=folder / "run/lmtp")
 
 
+def test_the_limits_of_lmtp_have_bounds_of_their_own(folder: Path) -> None:
+    found = load(folder, "").lmtp
+    assert (found.max_connections, found.max_message_mb, found.max_memory_mb) == (100, 50, 96)
+    assert (found.timeout, found.stop_timeout) == (300, 30)
+    text = "[lmtp]\nmax_connections = 0\nmax_message_mb = 51\nmax_memory_mb = 63\ntimeout = 0\nstop_timeout = 121\n"
+    assert len(problems(folder, text)) == 5
+
+
 def test_every_key_of_the_documentation_is_read_as_a_typed_value(folder: Path) -> None:
     config = load(folder, FULL)
     returns, fbl = config.mailbox

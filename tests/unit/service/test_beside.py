@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +84,31 @@ def test_it_ends_with_the_pipe(beside: Beside) -> None:
     assert process is not None
     beside.__exit__()
     assert process.returncode == 0
+
+
+ORPHANED = """
+import sys, time
+from bounceproc.classify.classifier import default_classifier
+from bounceproc.ports import RawMessage
+from bounceproc.service.beside import Beside
+made = Beside(sys.argv[1:], default_classifier())
+made.begin([RawMessage("one", b"Subject: one", None)])()
+print(made._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_it_ends_by_itself_when_its_parent_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHANED, *COMMAND, "keep"], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        orphan = Path("/proc") / parent.stdout.readline().decode().strip() / "cmdline"
+        assert b"bounceproc.cli.beside" in orphan.read_bytes()
+        parent.kill()
+    deadline = time.monotonic() + 20
+    with suppress(OSError):  # gone
+        while b"bounceproc.cli.beside" in orphan.read_bytes():
+            assert time.monotonic() < deadline, "it lives on"
+            time.sleep(0.01)
 
 
 def test_it_knows_our_tokens_and_its_arguments_have_no_secret(beside: Beside) -> None:

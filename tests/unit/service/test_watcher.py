@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError, UnavailableError
-from bounceproc.service import watcher as module
-from bounceproc.service.watcher import STUCK_AFTER, Job, State, Watcher
+from bounceproc.service.watcher import LEASE_PAUSE, Watch, Watcher
+from bounceproc.service.worker import REFUSED_PAUSE, STUCK_AFTER, State
 from tests.unit.fakes import FakeSource
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Scene:
     connections: int = 0
 
     def __post_init__(self) -> None:
-        job = Job(
+        job = Watch(
             mailbox="returns",
             folder="INBOX",
             lease=self.lease,
@@ -118,7 +118,7 @@ def test_a_refusal_is_not_hammered(error: BounceprocError, pauses: list[float]) 
     scene = Scene([error, None])
     scene.run()
 
-    assert pauses == [module.REFUSED_PAUSE]
+    assert pauses == [REFUSED_PAUSE]
     assert State.REFUSED in scene.states
 
 
@@ -134,14 +134,14 @@ def test_a_password_that_is_refused_after_it_worked_stops_all_the_same(pauses: l
     scene = Scene([None, AccessError("expired"), None])
     scene.run()
 
-    assert pauses == [module.REFUSED_PAUSE]
+    assert pauses == [REFUSED_PAUSE]
 
 
 def test_a_lease_held_elsewhere_is_waited_for_and_nothing_is_opened(pauses: list[float]) -> None:
     scene = Scene([None], leases=[TemporaryError("held"), TemporaryError("held"), None])
     scene.run()
 
-    assert pauses == [module.LEASE_PAUSE] * 2
+    assert pauses == [LEASE_PAUSE] * 2
     assert scene.connections == 1
     assert scene.states[0] is State.ELSEWHERE
 

@@ -86,7 +86,7 @@ def serving(**bounds: Any) -> Iterator[Served]:
 
     async def run(opened: socket.socket) -> None:
         found.extend((asyncio.get_running_loop(), asyncio.Event()))
-        await converse(opened, records.record, hall, found[1], ready.set)
+        await converse(opened, records.record, hall, found[1], on_ready=ready.set)
 
     with socket.create_server(("127.0.0.1", 0)) as opened:
         thread = threading.Thread(target=lambda: asyncio.run(run(opened)))
