@@ -169,5 +169,6 @@ def iso(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    day = f"{at.year:04}-{_TWO[at.month]}-{_TWO[at.day]}"
+    year = str(at.year) if at.year > 999 else f"{at.year:04}"
+    day = f"{year}-{_TWO[at.month]}-{_TWO[at.day]}"
     return f"{day}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}Z"

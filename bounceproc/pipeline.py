@@ -13,7 +13,7 @@ from bounceproc.event import EventType, Kind
 from bounceproc.matching import matched
 from bounceproc.meaning import interpret_raw
 from bounceproc.policy.decide import decide
-from bounceproc.ports import Meaning, MessageBatch, Outcome, Reading, Settlement
+from bounceproc.ports import Meaning, MessageBatch, Outcome, RawMessage, Reading, Settlement
 from bounceproc.refusal import is_ours
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bounceproc.identity import Identifier
     from bounceproc.policy.settings import Policy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Incident, RawMessage, Reader, Recorded, Recorder, Weigher
+    from bounceproc.ports import Incident, Reader, Recorded, Recorder, Weigher
 
 OUTCOMES: Final = {
     Kind.DSN: Outcome.REPORT,
@@ -71,10 +71,19 @@ def _digest(raw: RawMessage) -> bytes:
     return raw_digest(raw.data if raw.data or raw.error is None else raw.ref.encode())
 
 
+def _with_usual_line_ends(raw: RawMessage) -> RawMessage:
+    """The message as its digest and its readers both want it, so that neither of them has to make it so."""
+    if _CR not in raw.data:
+        return raw
+    data = raw.data.replace(b"\r\n", b"\n")
+    return RawMessage(raw.ref, data, raw.received_at, raw.error) if _CR not in data else raw
+
+
 def meant(
     raw: RawMessage, classifier: Classifier, copy: bytes | None = None, identifier: Identifier | None = None
 ) -> Meaning:
     """What one message says, with all that the ledger wants of it."""
+    raw = _with_usual_line_ends(raw)
     meaning = interpret_raw(raw, classifier, identifier)
     report = meaning.report
     if report is None:

@@ -149,7 +149,10 @@ class Headers:
         end = block.find(b"\n", at)
         value = self._value(at) if block.startswith(_FOLDS, end + 1) or end - at > MAX_VALUE else block[at:end]
         if is_plain(value):
-            return " ".join(value.decode("ascii").split())
+            text = value.decode("ascii").strip()
+            if "  " in text or "\t" in text or "\n" in text or not text.isprintable():
+                return " ".join(text.split())
+            return text
         return value_text(value)
 
     def plain(self, name: bytes) -> bytes | None:
