@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.address import Address
 from bounceproc.errors import AccessError, BadDataError, BounceprocError, ConfigError, TemporaryError, UsageError
-from bounceproc.policies import policy_of
-from bounceproc.returnpath import TokenError, strong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from bounceproc.classify.classifier import Classifier
     from bounceproc.config import Config, Disposal, Endpoint
     from bounceproc.config import Mailbox as MailboxSection
+    from bounceproc.config import Policy as PolicySection
     from bounceproc.evidence.keys import Keys
     from bounceproc.evidence.weighing import Evidence
     from bounceproc.finding import Finding
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from bounceproc.lookup.server import House
     from bounceproc.lookup.tokens import Tokens as BearerTokens
     from bounceproc.pipeline import BatchResult, Pipeline
+    from bounceproc.policy.settings import Policy
     from bounceproc.ports import MessageBatch, RawMessage, Reader, Recorder, Suppression, Wanted, WatchedSource
     from bounceproc.service.beside import Beside
     from bounceproc.service.idle import Idle
@@ -73,6 +73,16 @@ ACTOR_LIMIT: Final = 200
 
 REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual", "import")
 """The reasons of a suppression; whatever else a person writes is a note."""
+
+
+# ---- policy ----------------------------------------------------------------------------------------------------------
+
+
+def policy_of(config: Config, rows: PolicySection | None = None) -> Policy:
+    """The policy of a configuration, or of other rows with what this one knows of our mail. Reading mail takes none."""
+    from bounceproc import policies
+
+    return policies.policy_of(config, rows)
 
 
 # ---- signed return paths ---------------------------------------------------------------------------------------------
@@ -231,6 +241,8 @@ def _sound_secrets(config: Config) -> tuple[str, ...]:
     """The token secrets; none where there is none, or one so short that anybody could have made the tokens."""
     if config.identity.secret is None:
         return ()
+    from bounceproc.returnpath import TokenError, strong
+
     try:
         return tuple(strong(token_secrets(config)))
     except TokenError:
@@ -304,6 +316,8 @@ def not_served(config: Config) -> tuple[str, ...]:
     """What the configuration asks for and this version does not do yet, one sentence each: nothing is ignored in silence."""
     notes = []
     if config.identity.secret is not None:
+        from bounceproc.returnpath import TokenError, strong
+
         try:
             strong(token_secrets(config))
         except TokenError as error:
