@@ -98,7 +98,10 @@ def observed(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Show what `mode = "observe"` would have suppressed, and what it would have regretted: addresses that took mail later."""
+    """Show what `mode = "observe"` would have suppressed, and what it would have regretted: addresses that took mail later.
+
+    To have it in force, set `mode = "enforce"`, look at `bounceproc reclassify --dry-run`, and run it without.
+    """
     from bounceproc.bootstrap import open_store
 
     with open_store(configuration(config, database)) as store:

@@ -40,9 +40,10 @@ example = ["550 5.1.1 no such box in this house"]
 """
 
 
-def house(tmp_path: Path) -> House:
+def house(tmp_path: Path, policy: str = "") -> House:
     """Two bounces, one of them in the words of the rule to come."""
     made = House(tmp_path)
+    made.configuration.write_text(policy)
     mail = tmp_path / "mail"
     mail.mkdir()
     for name, status, reply in (
@@ -101,3 +102,17 @@ def test_without_incidents_the_list_of_them_says_so(tmp_path: Path) -> None:
     made = house(tmp_path)
     assert "There was no incident." in made.run("incident", "list").stdout
     assert "bounceproc incident list" in made.run("incident", "show", "7", code=2).stderr
+
+
+def test_what_was_observed_comes_into_force_when_the_mode_changes(tmp_path: Path) -> None:
+    made = house(tmp_path, '[policy]\nmode = "observe"\n')
+    assert made.json("suppress", "list", "--format", "jsonl") == []
+    made.configuration.write_text('[policy]\nmode = "enforce"\n')
+
+    moves = made.json("reclassify", "--dry-run", "--format", "jsonl")
+    assert made.json("suppress", "list", "--format", "jsonl") == []
+    made.run("reclassify")
+
+    listed = {entry["address"] for entry in made.json("suppress", "list", "--format", "jsonl")}
+    assert listed == {"gone@example.com", "closed@example.com"}
+    assert {move["address"] for move in moves if "address" in move} == listed
