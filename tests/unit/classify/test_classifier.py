@@ -507,7 +507,7 @@ def test_a_lack_of_room_is_no_lack_of_a_reader_in_any_language(text: str) -> Non
         ("451 Falha temporária na consulta DNS", Category.DNS_FAILURE),
         ("550 Il nome HELO non è risolvibile", Category.REVERSE_DNS),
         ("550 Połączenie odrzucone z powodu złej reputacji", Category.SPAM_BLOCK),
-        ("Не удалось доставить письмо в течение пяти дней", Category.EXPIRED),
+        ("Bezorging na 48 uur gestaakt", Category.EXPIRED),
         ("503 コマンドの順序が正しくありません", Category.PROTOCOL_ERROR),
         ("450 每小时发信数量超过限制", Category.RATE_LIMITED),
     ],
