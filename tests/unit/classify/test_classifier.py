@@ -467,3 +467,50 @@ def test_time_that_ran_out_condemns_no_reader() -> None:
 )
 def test_who_speaks_of_the_recipient_alone_is_not_doubted(text: str) -> None:
     assert classify(text).class_ is HARD
+
+
+@pytest.mark.parametrize(
+    ("rest", "category"),
+    [
+        ("550 Reject due to SPF policy. The originating IP of the message is not permitted", Category.AUTHENTICATION),
+        ("550 Reject due to DMARC policy", Category.AUTHENTICATION),
+        ("550 Reject due to policy violations", Category.POLICY),
+        ("550 Sender address is not allowed.", Category.INVALID_SENDER),
+    ],
+)
+def test_a_reply_that_begins_with_an_unavailable_mailbox_may_blame_the_sender(rest: str, category: Category) -> None:
+    answer = classify(f"550-Requested action not taken: mailbox unavailable {rest}", domain="gmx.net")
+
+    assert (answer.category, answer.class_) == (category, SOFT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "552 Konto użytkownika nie ma już wolnego miejsca",
+        "550 No existe espacio en la cuenta de ese usuario",
+        "550 Benutzer nicht gefunden, kein Platz im Speicher",
+        "550 收件人不存在足够的空间",
+        "550 Пользователь не найден: место закончилось",
+    ],
+)
+def test_a_lack_of_room_is_no_lack_of_a_reader_in_any_language(text: str) -> None:
+    assert classify(text).class_ is SOFT
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("550 Der Empfänger hat diesen Absender blockiert", Category.RECIPIENT_REFUSED),
+        ("452 Espace disque épuisé", Category.RECEIVER_FULL),
+        ("554 Bucle de correo detectado", Category.ROUTING_LOOP),
+        ("451 Falha temporária na consulta DNS", Category.DNS_FAILURE),
+        ("550 Il nome HELO non è risolvibile", Category.REVERSE_DNS),
+        ("550 Połączenie odrzucone z powodu złej reputacji", Category.SPAM_BLOCK),
+        ("Bezorging na 48 uur gestaakt", Category.EXPIRED),
+        ("503 コマンドの順序が正しくありません", Category.PROTOCOL_ERROR),
+        ("450 每小时发信数量超过限制", Category.RATE_LIMITED),
+    ],
+)
+def test_borrowed_words_go_to_what_they_are_said_of(text: str, category: Category) -> None:
+    assert classify(text).category is category
