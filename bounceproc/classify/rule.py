@@ -118,7 +118,12 @@ def condemns(rule: Rule) -> bool:
 
 
 def doubts(rule: Rule, verdict: Rule) -> bool:
-    """Whether a rule that speaks of the same text takes the place of another."""
+    """Whether a rule that speaks of the same text takes the place of another.
+
+    A service that keeps a list of its own names whose list it is ("for your account"): that blames no sender.
+    """
+    if verdict.category is Category.SUPPRESSED_UPSTREAM:
+        return False
     hard = condemns(verdict) or (verdict.vague and CATEGORIES[verdict.category].class_ is BounceClass.HARD)
     return (rule.doubt != "" and hard) or (rule.doubt == "address" and verdict.category in _OF_THE_MAILBOX)
 
