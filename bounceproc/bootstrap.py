@@ -569,6 +569,32 @@ def reclassify(config: Config, *, actor: str, on_progress: Callable[[int, int | 
         )
 
 
+# ---- privacy ---------------------------------------------------------------------------------------------------------
+
+
+def forget(
+    config: Config,
+    subjects: Sequence[Address],
+    *,
+    reason: str | None,
+    now: datetime,
+    dry_run: bool,
+    on_progress: Callable[[int, int | None], None],
+) -> Mapping[str, int]:
+    """Erase the plaintext of people and keep their suppression; returns how many rows changed, by what they are.
+
+    Raises:
+        UsageError: one of them is a whole domain.
+        TemporaryError: traces are left in the SQLite file, since others read it all the time.
+
+    """
+    from bounceproc.store.forgetting import Request
+
+    with open_store(config, dry_run=dry_run) as store:
+        request = Request(tuple(subjects), actor(), reason, now, dry_run=dry_run)
+        return store.forgetting.forget(request, on_progress=on_progress)
+
+
 # ---- the flow --------------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ def add_commands() -> None:
         explain,
         export,
         filtering,
+        forget,
         incident,
         ingest,
         lmtp,
@@ -64,6 +65,7 @@ def add_commands() -> None:
         snippet,
         serve,
         reclassify,
+        forget,
         doctor,
     ):
         module.add_to(app)

@@ -126,15 +126,19 @@ def event_row(event: Event, *, id_: bytes, key: bytes | None, privacy: Privacy) 
 
 
 def _people(*events: Event) -> tuple[str, ...]:
-    """How the recipients of these events may stand in other texts: whole, or as VERP and Message-IDs write them."""
+    """How the recipients of these events may stand in other texts."""
+    named = (address for event in events for address in (event.recipient, event.final_recipient))
+    return tuple(names_in(*filter(None, named)))
+
+
+def names_in(*addresses: Address) -> frozenset[str]:
+    """How these addresses may stand in other texts, in lower case: whole, or as VERP and Message-IDs write them."""
     found: set[str] = set()
-    for event in events:
-        for address in (event.recipient, event.final_recipient):
-            if address is not None:
-                found |= {address.normal, address.text.lower(), f"{address.local}={address.domain}"}
-                if len(address.local) >= TELLING:
-                    found.add(address.local)
-    return tuple(found)
+    for address in addresses:
+        found |= {address.normal, address.text.lower(), f"{address.local}={address.domain}"}
+        if len(address.local) >= TELLING:
+            found.add(address.local)
+    return frozenset(found)
 
 
 def _without(people: tuple[str, ...], text: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from bounceproc.store.auditing import Audit
 from bounceproc.store.due import Due
 from bounceproc.store.engine import Database
+from bounceproc.store.forgetting import Forgetting
 from bounceproc.store.incidents import Incidents
 from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
@@ -60,6 +61,7 @@ class Store:
         self.replays = Replays(database, keys, privacy)
         self.lookups = Lookups(database)
         self.sent = SentMails(database, keys, privacy=privacy)
+        self.forgetting = Forgetting(database, keys)
 
     @classmethod
     def open(
