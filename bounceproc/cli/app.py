@@ -39,6 +39,7 @@ def add_commands() -> None:
         lmtp,
         policy,
         poll,
+        purge,
         reclassify,
         review,
         rules,
@@ -66,6 +67,7 @@ def add_commands() -> None:
         serve,
         reclassify,
         forget,
+        purge,
         doctor,
     ):
         module.add_to(app)

@@ -14,6 +14,7 @@ from bounceproc.errors import InvalidAddressError
 from bounceproc.store import kept
 from bounceproc.store.mentions import FORGOTTEN
 from bounceproc.store.rows import names_in
+from bounceproc.store.sealing import CONSENT
 from bounceproc.store.sweeping import Sweep
 from bounceproc.store.tables import attempt, event, message, metadata, suppression_change
 
@@ -30,19 +31,17 @@ ACTION: Final = "forget"
 COPIES: Final = 200
 """Raw copies in one read: they have some kilobytes each as a rule."""
 
-SALT: Final = tuple(column.name for column in suppression_change.c if column.name.endswith("salt"))
-"""What a line of the feed committed itself to its texts with: with it they could be guessed, and so it goes with them."""
-
 OWN: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "address": ("addresses", ("address", "kept")),
     "suppression": ("suppressions", ("address", "note")),
-    "suppression_change": ("changes", ("address", "note", "before", "after", *SALT)),
+    "suppression_change": ("changes", ("address", "note", "before", "after", "salt")),
     "review": ("reviews", ("address", "note")),
     "observed": ("observed", ("address",)),
+    "sent": ("sent", ("address", "token", "reference")),
 }
 """By table: what its rows are counted as, and what is erased of those with a forgotten key. A further table with a column
 `key` has its line here. Events and messages have more to them: see `_own_events` and `_own_mail`."""
-OWN_EVENT: Final = ("address", "final_recipient", "diagnostic")
+OWN_EVENT: Final = ("address", "final_recipient", "diagnostic", "reference")
 IDS_OF_EVENT: Final = ("original_message_id", "envelope_id")
 OWN_MAIL: Final = ("message_id", "error")
 
@@ -67,7 +66,7 @@ class Erasure:
     def sweeps(self) -> Iterator[Sweep]:
         """All that is to be read through, in this order. No row is in two of them for the same text."""
         for name, (counted, columns) in OWN.items():
-            yield Sweep(counted, metadata.tables[name], columns, partial(_erased, columns), self._own(name))
+            yield Sweep(counted, metadata.tables[name], columns, partial(erased, columns), self._own(name))
         yield self._own_events()
         yield from self._own_mail()
         yield from self._mentioned()
@@ -92,7 +91,7 @@ class Erasure:
 
         def change(row: Row) -> dict[str, Any]:
             named = names_in(*filter(None, map(_parsed, (row["address"], row["final_recipient"]))))
-            return _erased(OWN_EVENT, row) | self._unnamed(IDS_OF_EVENT, self.names | named, row)
+            return erased(OWN_EVENT, row) | self._unnamed(IDS_OF_EVENT, self.names | named, row)
 
         return Sweep("events", event, (*OWN_EVENT, *IDS_OF_EVENT), change, self._own("event"))
 
@@ -132,8 +131,8 @@ class Erasure:
         named = [name for name in columns if self._is_named(name, row[name])]
         if not named:
             return {}
-        if table is suppression_change:  # its texts go whole, with the salt of what they committed themselves to
-            return _erased(tuple(name for name in columns if name in {"note", "before", "after", *SALT}), row)
+        if table is suppression_change:  # its texts go whole, and with them the salt of their commitment: see `sealing`
+            return erased(tuple(name for name in columns if name in {"note", "before", "after", "salt"}), row)
         values: dict[str, Any] = {name: self._without(table, name, row[name]) for name in named}
         if "ref" in values:
             values["ref"] = f"{values['ref'] or FORGOTTEN};{secrets.token_hex(8)}"  # no two places may become one
@@ -170,7 +169,7 @@ def _texts(table: sa.Table) -> tuple[str, ...]:
         for column in texts
         if column.name not in NOT_TEXTS and (not column.primary_key or column is attempt.c.ref)
     )
-    return tuple(dict.fromkeys((*names, *(SALT if table is suppression_change else ()))))
+    return tuple(dict.fromkeys((*names, *(("salt",) if table is suppression_change else ()))))
 
 
 def _parsed(text: str | None) -> Address | None:
@@ -183,7 +182,8 @@ def _parsed(text: str | None) -> Address | None:
 # ---- erasing what a column holds ---------------------------------------------------------------------------------------
 
 
-def _erased(columns: tuple[str, ...], row: Row) -> dict[str, Any]:
+def erased(columns: tuple[str, ...], row: Row) -> dict[str, Any]:
+    """The values of a row's columns without what tells of a person; of those alone that change."""
     wanted = {name: _ERASERS.get(name, _nothing)(row[name]) for name in columns if row[name] is not None}
     return {name: value for name, value in wanted.items() if value != row[name]}
 
@@ -200,7 +200,7 @@ def _decided(text: str) -> str | None:
 def _told(told: Mapping[str, Any]) -> dict[str, Any]:
     """What the feed keeps of an entry, without what a person wrote (see `Entry.told` and `kept.tell`)."""
     why = str(told.get("why") or "")
-    return {**told, "note": None, **({"why": None} if why.startswith("consent: ") else {})}
+    return {**told, "note": None, **({"why": None} if why.startswith(CONSENT) else {})}
 
 
 _ERASERS: Final[dict[str, Callable[[Any], Any]]] = {"kept": _decided, "before": _told, "after": _told}

@@ -16,6 +16,7 @@ from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
 from bounceproc.store.lookups import Lookups
 from bounceproc.store.observing import Observing
+from bounceproc.store.purging import Purging
 from bounceproc.store.replays import Replays
 from bounceproc.store.reviews import Reviews
 from bounceproc.store.rows import Privacy
@@ -61,6 +62,7 @@ class Store:
         self.replays = Replays(database, keys, privacy)
         self.lookups = Lookups(database)
         self.sent = SentMails(database, keys, privacy=privacy)
+        self.purging = Purging(database)
         self.forgetting = Forgetting(database, keys)
 
     @classmethod
