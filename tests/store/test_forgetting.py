@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from bounceproc.address import Address
 from bounceproc.errors import UsageError
+from bounceproc.sentmail import SentMail
 from bounceproc.store import sweeping
 from bounceproc.store.copies import unpack
 from bounceproc.store.forgetting import Request
@@ -74,6 +75,8 @@ def live(bench: Bench) -> None:
             ),
             {"f": b"12345678", "note": f"I asked {text}"},
         )
+    mail = SentMail(message_id="7@sender.example", recipient=WHO, sent_at=bench.now, reference=f"order of {text}")
+    bench.store.sent.add([mail])
 
 
 def everything(bench: Bench) -> str:
@@ -169,6 +172,17 @@ def test_the_feed_says_who_forgot_whom_by_key_and_why(bench: Bench) -> None:
     assert bench.rows("suppression_change")[-1]["note"] == "letter of (forgotten), 3 March"
     told = bench.rows("suppression_change")
     assert all(row["version"] == number for number, row in enumerate(told, 1)), "the feed keeps its versions"
+
+
+def test_the_chain_over_the_feed_is_whole_and_says_what_was_erased(bench: Bench) -> None:
+    live(bench)
+    before = bench.store.audit.verify()
+    assert (before.is_whole, before.erased) == (True, 0)
+    forget(bench)
+    after = bench.store.audit.verify(expect=before.head)
+    assert (after.is_whole, after.why, after.lines) == (True, None, before.lines + 1)
+    touched = [row for row in bench.rows("suppression_change") if row["salt"] is None]
+    assert after.erased == len(touched) > 3
 
 
 def test_new_mail_about_somebody_forgotten_is_new_evidence(bench: Bench) -> None:

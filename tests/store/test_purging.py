@@ -122,6 +122,7 @@ def test_the_rest_goes_too(bench: Bench, clock: Clock) -> None:
     purged = bench.store.purging.work(limits, START + 300 * DAY)
 
     assert purged == {"events": 1, "attempts": 1, "observed": 1, "changes": 2, "counts": 1}
+    assert bench.store.audit.verify().is_whole
     told = bench.rows("suppression_change")
     assert [row["version"] for row in told] == versions
     assert "called" not in repr(told)
