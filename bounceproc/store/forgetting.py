@@ -11,7 +11,7 @@ from bounceproc.store import feed, shredding, sweeping
 from bounceproc.store.entries import Entry
 from bounceproc.store.erasure import ACTION, Erasure
 from bounceproc.store.mentions import FORGOTTEN, Mentions
-from bounceproc.store.rows import clean, names_in
+from bounceproc.store.rows import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bounceproc.address import Address
     from bounceproc.store.engine import Database
     from bounceproc.store.keys import Keys
+    from bounceproc.store.rows import Privacy
 
 MAX_ADDRESSES: Final = 1000
 """Addresses in one go: each of them is looked for in every text and copy."""
@@ -39,9 +40,10 @@ class Request:
 class Forgetting:
     """Erases what one database knows of people."""
 
-    def __init__(self, database: Database, keys: Keys) -> None:
+    def __init__(self, database: Database, keys: Keys, *, privacy: Privacy) -> None:
         self._database = database
         self._keys = keys
+        self._privacy = privacy
 
     def forget(self, request: Request, *, on_progress: Callable[[int, int | None], None]) -> Mapping[str, int]:
         """Erase them in short transactions; gives how many rows that changed, by what they are. Twice changes nothing.
@@ -78,7 +80,7 @@ class Forgetting:
 
     def _tell(self, request: Request, keys: Sequence[bytes], mentions: Mentions) -> None:
         """A line in the feed for each of them; and the file has traces of them from now on, until it is written anew."""
-        reason = clean(request.reason)
+        reason = self._privacy.words(request.reason)
         note = (mentions.taken_out(reason) or FORGOTTEN) if reason else None
         pairs = [(None, _bare(key, request.now)) for key in keys]
         with self._database.writing() as connection:

@@ -56,14 +56,14 @@ class Store:
         self.suppressions = Suppressions(database, keys, privacy=privacy)
         self.due = Due(database, now=now)
         self.observing = Observing(database)
-        self.reviews = Reviews(database, keys)
+        self.reviews = Reviews(database, keys, privacy=privacy)
         self.keeping = Keeping(database, keys, privacy=privacy)
         self.incidents = Incidents(database, privacy)
         self.replays = Replays(database, keys, privacy)
         self.lookups = Lookups(database)
         self.sent = SentMails(database, keys, privacy=privacy)
         self.purging = Purging(database)
-        self.forgetting = Forgetting(database, keys)
+        self.forgetting = Forgetting(database, keys, privacy=privacy)
 
     @classmethod
     def open(
