@@ -1117,11 +1117,13 @@ def examine(config: Config, names: Sequence[str], *, deep: bool) -> Iterator[Fin
     """
     from bounceproc import doctor
     from bounceproc.finding import Finding, Level
-    from bounceproc.store.checkup import check_database
+    from bounceproc.store.checkup import check_database, check_privacy
 
     chosen = _chosen(config, names) if config.mailbox or names else []
     url = config.database_url()
     yield from doctor.examine("database", lambda: check_database(url, config.privacy.pepper_file))
+    with suppress(BounceprocError):  # the database has findings of its own
+        yield from check_privacy(url, limits=limits(config), hash_only=config.privacy.hash_only, now=datetime.now(UTC))
     if not chosen:
         advice = "Write a table [[mailbox]] with name, host, user and password_file."
         yield Finding(Level.NOTE, "configuration", "mailbox", "no mailbox is configured", advice)

@@ -135,10 +135,9 @@ def event_row(event: Event, *, id_: bytes, key: bytes | None, privacy: Privacy) 
 
 
 def _people(*events: Event) -> tuple[str, ...]:
-    """How the recipients of these events may stand in other texts; a domain may be one person's alone, too."""
+    """How the recipients of these events may stand in other texts."""
     given = (address for event in events for address in (event.recipient, event.final_recipient))
-    named = tuple(filter(None, given))
-    return (*names_in(*named), *(address.domain for address in named))
+    return tuple(names_in(*filter(None, given)))
 
 
 def names_in(*addresses: Address) -> frozenset[str]:

@@ -102,7 +102,7 @@ def _surge(bench: Bench) -> None:
                     bounce(
                         f"{NAME}{n}.{day}@secret-domain.example",
                         diagnostic="550 unknown",
-                        remote_mta="mx.secret-domain.example",
+                        remote_mta=None,
                     ),
                     ref=f"{day} {n}",
                     at=bench.now + day * DAY,
