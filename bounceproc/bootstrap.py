@@ -11,7 +11,7 @@ import logging
 import sys
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -327,8 +327,6 @@ def not_served(config: Config) -> tuple[str, ...]:
         except ConfigError:
             pass  # that it cannot be read is told where the secrets are verified
     notes += evidence_notes(config)
-    if (config.retention.raw, config.retention.events) != (30, 730) or config.identity.ledger:
-        notes.append("retention: nothing is purged yet")
     return tuple(notes)
 
 
@@ -570,6 +568,59 @@ def reclassify(config: Config, *, actor: str, on_progress: Callable[[int, int | 
             actor=actor,
             on_progress=on_progress,
         )
+
+
+# ---- privacy ---------------------------------------------------------------------------------------------------------
+
+
+def forget(
+    config: Config,
+    subjects: Sequence[Address],
+    *,
+    reason: str | None,
+    now: datetime,
+    dry_run: bool,
+    on_progress: Callable[[int, int | None], None],
+) -> Mapping[str, int]:
+    """Erase the plaintext of people and keep their suppression; returns how many rows changed, by what they are.
+
+    Raises:
+        UsageError: one of them is a whole domain.
+        TemporaryError: traces are left in the SQLite file, since others read it all the time.
+
+    """
+    from bounceproc.store.forgetting import Request
+
+    with open_store(config, dry_run=dry_run) as store:
+        request = Request(tuple(subjects), actor(), reason, now, dry_run=dry_run)
+        return store.forgetting.forget(request, on_progress=on_progress)
+
+
+def limits(config: Config) -> dict[str, timedelta]:
+    """How long each kind of data is kept; what is kept for ever is left out."""
+    days = {**dict(config.retention), "review": config.policy.review.keep_days}
+    return {name: timedelta(days=number) for name, number in days.items() if number}
+
+
+def purge(
+    config: Config, *, now: datetime, dry_run: bool, on_progress: Callable[[int, int | None], None]
+) -> Mapping[str, int]:
+    """Purge all that is over its time; returns how much, by kind."""
+    with open_store(config, dry_run=dry_run) as store:
+        foreseen = store.purging.counts(limits(config), now)
+        if dry_run:
+            return foreseen
+        total = sum(foreseen.values())
+        return store.purging.work(limits(config), now, on_progress=lambda done: on_progress(done, max(done, total)))
+
+
+def _beside_mail(config: Config, store: Store, stop: Callable[[], bool]) -> dict[str, int]:
+    """What a poller does when there is no mail: what is due, and a bit of what is over its time."""
+    from bounceproc.store.purging import BIT
+
+    done = store.due.work(policy_of(config), stop=stop).to_dict()
+    purged = store.purging.work(limits(config), datetime.now(UTC), batches=BIT, stop=stop)
+    return done | {f"{name} purged": count for name, count in purged.items()}
 
 
 # ---- the flow --------------------------------------------------------------------------------------------------------
@@ -953,7 +1004,7 @@ def run_mailboxes(
         }
         results = once.run(opened)
         if not dry_run and not stop():
-            store.due.work(policy_of(config), stop=stop)
+            _beside_mail(config, store, stop)
     runs = Runs()
     for section in chosen:
         mine = [result for (name, _), result in results.items() if name == section.name]
@@ -1045,8 +1096,7 @@ def _plan(config: Config, jobs: Callable[[_Tools], Iterable[Job]], **names: str)
     with ExitStack() as held:
         store = held.enter_context(open_store(config))
         pipeline = _pipeline(config, store, reader=held.enter_context(_beside(config)))
-        policy = policy_of(config)
-        idle = Idle(lambda stop: store.due.work(policy, stop=stop).to_dict())
+        idle = Idle(partial(_beside_mail, config, store))
         made = tuple(jobs(_Tools(store, pipeline, idle, held)))
         return Plan(made, held.pop_all().close, **names)
 
@@ -1070,11 +1120,13 @@ def examine(config: Config, names: Sequence[str], *, deep: bool) -> Iterator[Fin
     """
     from bounceproc import doctor
     from bounceproc.finding import Finding, Level
-    from bounceproc.store.checkup import check_database
+    from bounceproc.store.checkup import check_database, check_privacy
 
     chosen = _chosen(config, names) if config.mailbox or names else []
     url = config.database_url()
     yield from doctor.examine("database", lambda: check_database(url, config.privacy.pepper_file))
+    with suppress(BounceprocError):  # the database has findings of its own
+        yield from check_privacy(url, limits=limits(config), hash_only=config.privacy.hash_only, now=datetime.now(UTC))
     if not chosen:
         advice = "Write a table [[mailbox]] with name, host, user and password_file."
         yield Finding(Level.NOTE, "configuration", "mailbox", "no mailbox is configured", advice)

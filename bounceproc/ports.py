@@ -533,7 +533,8 @@ class Change:
     version: int
     at: datetime
     action: str
-    """`add`, `change`, `remove`; `keep` and `unkeep` tell of a person's decision to go on sending, and change no entry."""
+    """`add`, `change`, `remove`; `keep` and `unkeep` tell of a person's decision to go on sending, `forget` of an
+    erasure of plaintext: they change no entry."""
     actor: str
     suppression: Suppression
     """As it is after the change, or as it was before a removal."""

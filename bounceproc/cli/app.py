@@ -33,11 +33,13 @@ def add_commands() -> None:
         explain,
         export,
         filtering,
+        forget,
         incident,
         ingest,
         lmtp,
         policy,
         poll,
+        purge,
         reclassify,
         review,
         rules,
@@ -64,6 +66,8 @@ def add_commands() -> None:
         snippet,
         serve,
         reclassify,
+        forget,
+        purge,
         doctor,
     ):
         module.add_to(app)

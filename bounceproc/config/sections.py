@@ -244,9 +244,15 @@ class Retention(Section):
     """`[retention]`: days until things are purged; 0 keeps them."""
 
     raw: Days = 30
+    """Compressed copies of messages."""
     events: Days = 730
+    """Events with their texts. The histories that policy counts by stay, and so does everything that it decided."""
     sent: Days = 90
     """The send ledger. Complaints come weeks after a mail."""
+    observed: Days = 730
+    """What policy would have done while it only observed."""
+    changes: Days = 0
+    """Addresses and texts in the feed of changes; what changed, when and by whom stays."""
 
 
 class Mailbox(Section):

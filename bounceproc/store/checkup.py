@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,20 +12,24 @@ import sqlalchemy as sa
 
 from bounceproc.finding import Finding, Level, clock_finding
 from bounceproc.ports import Checkpoint
+from bounceproc.store import shredding
 from bounceproc.store.engine import Database
 from bounceproc.store.keys import read_pepper
+from bounceproc.store.purging import Purging
 from bounceproc.store.rows import place
 from bounceproc.store.schema import HEAD, Schema, known_revisions
-from bounceproc.store.tables import checkpoint, message, setting
+from bounceproc.store.tables import address, checkpoint, message, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 AT: Final = "database"
 ROOM_FAILURE: Final = 100 * 2**20
 """Octets free on the disk, at least: below it the next batch (32 MB, and as much again in SQLite's log) may not fit."""
 ROOM_WARNING: Final = 2**30
 """Octets free on the disk that give time to act: about a hundred thousand messages."""
+LATE: Final = timedelta(days=2)
+"""What is over its time for longer is not being purged: a poller does some of it every minute."""
 LOCKS: Final = Path("/proc/locks")
 """Where Linux says who holds a file's lock, without anybody having to try."""
 
@@ -154,8 +158,41 @@ def _pepper(database: Database, pepper_file: Path) -> Iterator[Finding]:
         yield Finding(Level.FAILURE, AT, "pepper", what, "Put the right file back from a backup.")
         return
     yield Finding(Level.OK, AT, "pepper", f"{pepper_file} is the pepper of this database ({keys.id})")
-    what = f"without {pepper_file} nobody can ask this database"
-    yield Finding(Level.NOTE, AT, "backup", what, "Back both up together, and see that the copy can be read.")
+    what = f"without {pepper_file} nobody can ask this database, and no backup of the database holds it"
+    advice = (
+        f"Back {pepper_file} up as well, apart from the database: whoever has both can try addresses. Backups keep who was "
+        "forgotten since: after a restore, forget them again."
+    )
+    yield Finding(Level.NOTE, AT, "backup", what, advice)
+
+
+def check_privacy(url: str, *, limits: Mapping[str, timedelta], hash_only: bool, now: datetime) -> Iterator[Finding]:
+    """Whether what is over its time is gone, and whether what was erased, or may not be there, is still found."""
+    database = Database(url)
+    try:
+        if not _is_ready(database, url):
+            return
+        yield _retention(Purging(database), limits, now)
+        with database.reading() as connection:
+            traces = shredding.is_due(connection)
+            plain = hash_only and connection.scalar(sa.select(sa.exists().where(address.c.address.is_not(None))))
+        if traces:
+            what = "rows of people who were forgotten may still be found in the database's files"
+            yield Finding(Level.WARNING, AT, "traces", what, "Run `bounceproc forget` for them once more.")
+        if plain:
+            what = "hash_only is set, and addresses from before that are still there in plaintext"
+            yield Finding(Level.WARNING, AT, "hash_only", what, "Forget them: see `bounceproc forget --help`.")
+    finally:
+        database.close()
+
+
+def _retention(purging: Purging, limits: Mapping[str, timedelta], now: datetime) -> Finding:
+    behind = purging.is_behind(limits, now - LATE)
+    if not behind:
+        return Finding(Level.OK, AT, "retention", "what is over its time is purged")
+    what = f"more than {LATE.days} days over their time: {', '.join(behind)}"
+    advice = "Pollers purge a bit whenever no mail comes. For all at once: `bounceproc purge`."
+    return Finding(Level.WARNING, AT, "retention", what, advice)
 
 
 # ---- leases ----------------------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def _looked(
     before = {(one.key, one.scope, one.reason): one for one in entries if one.origin == AUTOMATIC}
     verdicts = [decide(addresses.history_of(row), policy, now) for row in rows] if policy.enforce else []
     after = followed(
-        [verdict for verdict in verdicts if verdict.speaks], before, {row.key: row.address for row in rows}
+        [verdict for verdict in verdicts if verdict.speaks], before, {one.key: one.address for one in entries}
     )
     changes: list[tuple[Entry, Entry | None]] = []
     for name, one in before.items():

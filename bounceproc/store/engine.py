@@ -80,6 +80,12 @@ class Database:
         with translated(self.name, self._url.password), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
+    @contextmanager
+    def bare(self) -> Iterator[sa.Connection]:
+        """A connection without a transaction to SQLite, for what SQLite refuses to do inside one."""
+        with translated(self.name, self._url.password), self._engine.connect() as connection:
+            yield connection.execution_options(bounceproc_bare=True)
+
     def close(self) -> None:
         """End all connections."""
         self._engine.dispose()
@@ -147,10 +153,14 @@ def _sqlite(url: sa.URL, foreign_keys: bool) -> sa.Engine:
         _use_wal(connection)
         # A mailbox is touched after the commit: what is committed must be on the disk, not only in the system's memory.
         connection.execute("PRAGMA synchronous=FULL")
+        # What is deleted is overwritten, as many builds of SQLite do anyway. See `shredding` for what that does not reach.
+        connection.execute("PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("bounceproc_bare"):
+            return
         # A reader that turns into a writer later cannot wait for another one: SQLite answers "locked" at once.
         write = connection.get_execution_options().get("bounceproc_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

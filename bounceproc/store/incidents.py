@@ -20,8 +20,9 @@ from bounceproc.store.statements import among, chunks, retrying
 from bounceproc.store.tables import incident, incident_event, pulse, pulse_event, suppression, suppression_change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from bounceproc.event import Event
     from bounceproc.policy.history import History
     from bounceproc.policy.incident import IncidentPolicy
     from bounceproc.policy.verdict import Verdict
@@ -37,11 +38,17 @@ Surges = dict[bytes, list["Found"]]
 
 
 def watch(
-    connection: sa.Connection, found: Iterable[Found], policy: IncidentPolicy, now: datetime
+    connection: sa.Connection,
+    found: Iterable[Found],
+    policy: IncidentPolicy,
+    now: datetime,
+    *,
+    hidden: Callable[[str], str] | None = None,
 ) -> tuple[Incident, ...]:
     """Count what providers refuse for good, open incidents and add to those that are open; gives the new ones.
 
     A backlog counts for nothing: what was received long before it is read says when it was sent, not what is going on.
+    `hidden` makes of a recipient's own domain what may be stored of it, where that is no plaintext.
     """
     live: Surges = defaultdict(list)
     for one in found:
@@ -50,7 +57,8 @@ def watch(
     if not live or not policy.enabled:
         return ()
     today = _day(now)
-    counts = _count(connection, live, today)
+    providers = {print_: _provider(found_[0].event, hidden) for print_, found_ in live.items()}
+    counts = _count(connection, live, providers, today)
     standing = _standing(connection, live.keys(), now)
     going_on = {p: row for p, row in standing.items() if row.state == IncidentState.OPEN}
     for print_, row in going_on.items():
@@ -61,8 +69,10 @@ def watch(
     if not suspects:
         return ()
     opened = [
-        _open(connection, print_, live[print_][0], usual, now)
-        for print_, usual in sorted(_surging(connection, suspects, counts, policy, today).items())
+        _open(connection, live[print_][0], providers[print_], usual, now)
+        for print_, usual in sorted(
+            _surging(connection, suspects, providers, counts, policy=policy, today=today).items()
+        )
     ]
     return _read(connection, incident.c.id.in_(opened)) if opened else ()
 
@@ -79,7 +89,14 @@ def disregarded(connection: sa.Connection, histories: Sequence[History]) -> tupl
     return tuple(history.without(ids) for history in histories) if ids else tuple(histories)
 
 
-def _count(connection: sa.Connection, live: Surges, today: str) -> Counter[bytes]:
+def _provider(event: Event, hidden: Callable[[str], str] | None) -> str:
+    name = clean(surges.provider(event)) or ""
+    if hidden is not None and event.recipient is not None and f".{event.recipient.domain}".endswith(f".{name}"):
+        return hidden(name)
+    return name
+
+
+def _count(connection: sa.Connection, live: Surges, providers: Mapping[bytes, str], today: str) -> Counter[bytes]:
     """Remember today's events, and no earlier ones; gives how many different recipients each wording has condemned today."""
     rows = [
         {"day": today, "fingerprint": print_, "id": one.id, "key": one.key}
@@ -101,7 +118,7 @@ def _count(connection: sa.Connection, live: Surges, today: str) -> Counter[bytes
         {
             "fingerprint": print_,
             "day": today,
-            "provider": clean(surges.provider(live[print_][0].event)),
+            "provider": providers[print_],
             "recipients": counts[print_],
         }
         for print_ in sorted(live)
@@ -123,19 +140,24 @@ def _standing(connection: sa.Connection, prints: Collection[bytes], now: datetim
 
 
 def _surging(
-    connection: sa.Connection, suspects: Surges, counts: Counter[bytes], policy: IncidentPolicy, today: str
+    connection: sa.Connection,
+    suspects: Surges,
+    providers: Mapping[bytes, str],
+    counts: Counter[bytes],
+    *,
+    policy: IncidentPolicy,
+    today: str,
 ) -> dict[bytes, int]:
     """Which of these wordings are far above what is usual, with the worst of the days before."""
     since = _day(datetime.fromisoformat(today).replace(tzinfo=UTC) - surges.BASELINE)
     before = sa.and_(pulse.c.day < today, pulse.c.day >= since)
     earlier: dict[bytes, list[int]] = defaultdict(list)
     days: dict[str, int] = {}
-    providers = {print_: clean(surges.provider(found[0].event)) or "" for print_, found in suspects.items()}
     for part in chunks(sorted(suspects)):
         here = among(connection, pulse.c.fingerprint, part)
         for row in connection.execute(sa.select(pulse.c.fingerprint, pulse.c.recipients).where(before, here)):
             earlier[row.fingerprint].append(row.recipients)
-    for names in chunks(sorted(set(providers.values()))):
+    for names in chunks(sorted({providers[print_] for print_ in suspects})):
         here = among(connection, pulse.c.provider, names)
         counted = sa.select(pulse.c.provider, sa.func.count(sa.distinct(pulse.c.day))).where(before, here)
         days |= {row[0]: row[1] for row in connection.execute(counted.group_by(pulse.c.provider))}
@@ -147,10 +169,11 @@ def _surging(
     }
 
 
-def _open(connection: sa.Connection, print_: bytes, one: Found, usual: int, now: datetime) -> int:
+def _open(connection: sa.Connection, one: Found, provider: str, usual: int, now: datetime) -> int:
+    print_ = surges.fingerprint(one.event)
     row = {
         "fingerprint": print_,
-        "provider": clean(surges.provider(one.event)),
+        "provider": provider,
         "wording": clean(surges.wording(one.event)),
         "usual": usual,
         "opened_at": now,
@@ -232,13 +255,13 @@ class Incidents:
         self, id_: int, decide: Callable[[History], Verdict], *, actor: str, note: str | None, now: datetime
     ) -> int:
         """The mailboxes are gone: what was held back counts from now on; returns how many suppressions changed."""
-        word = Word(IncidentState.CONFIRMED, actor, note, now)
+        word = Word(IncidentState.CONFIRMED, actor, self._privacy.words(note), now)
         with self._database.writing() as connection:
             return retrying(connection, lambda: self._confirm(connection, id_, decide, word))
 
     def revert(self, id_: int, *, actor: str, note: str | None, now: datetime) -> int:
         """The provider was at fault: its events never count, and what they suppressed is as it was; returns how many changed."""
-        word = Word(IncidentState.REVERTED, actor, note, now)
+        word = Word(IncidentState.REVERTED, actor, self._privacy.words(note), now)
         with self._database.writing() as connection:
             return retrying(connection, lambda: _revert(connection, id_, word))
 
@@ -301,7 +324,7 @@ def _decided(connection: sa.Connection, id_: int, word: Word) -> None:
     connection.execute(
         sa.update(incident)
         .where(incident.c.id == id_)
-        .values(state=word.state.value, decided_at=word.now, decided_by=clean(word.actor), note=clean(word.note))
+        .values(state=word.state.value, decided_at=word.now, decided_by=clean(word.actor), note=word.note)
     )
 
 

@@ -11,7 +11,6 @@ from bounceproc.store import addresses, byhand, changing, kept, reviews, stateme
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import AUTOMATIC
 from bounceproc.store.kept import Keep
-from bounceproc.store.rows import clean
 from bounceproc.store.tables import address
 
 if TYPE_CHECKING:
@@ -70,7 +69,12 @@ class Keeping:
         """
         touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain)
         keep = Keep(
-            scope=scope, since=now, until=until, note=clean(note) or "", consent=clean(consent) or None, actor=actor
+            scope=scope,
+            since=now,
+            until=until,
+            note=self._privacy.words(note) or "",
+            consent=self._privacy.words(consent) or None,
+            actor=actor,
         )
         with self._database.writing() as connection:
             return statements.retrying(connection, lambda: _keep(connection, touched, keep))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import address
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,19 @@ def load(text: str | None) -> tuple[Keep, ...]:
             actor=row["actor"],
         )
         for row in json.loads(text)
+    )
+
+
+def words(text: str) -> str:
+    """What people wrote in a column's text."""
+    return "\n".join(word for keep in load(text) for word in (keep.note, keep.consent) if word)
+
+
+def reworded(text: str, change: Callable[[str], str]) -> str | None:
+    """A column's text with other words of people in it; whether there was a consent stays as it is."""
+    return dump(
+        replace(keep, note=change(keep.note), consent=change(keep.consent) if keep.consent else keep.consent)
+        for keep in load(text)
     )
 
 

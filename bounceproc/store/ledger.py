@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bounceproc.policy.history import History
     from bounceproc.policy.incident import IncidentPolicy
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Flight, Reading, Sent
+    from bounceproc.ports import Flight, Incident, Reading, Sent
     from bounceproc.store.addresses import Touched
     from bounceproc.store.engine import Database
     from bounceproc.store.keys import Keys
@@ -236,7 +236,7 @@ class Batch:
     def _record(self, readings: Sequence[Reading]) -> Recorded:
         ids = self._messages(readings)
         counts, found = self._events(readings, ids)
-        opened = incidents.watch(self._connection, found, self._surges, self._now) if self._surges else ()
+        opened = self._watch(found)
         histories = incidents.disregarded(self._connection, self._histories(found))
         new = sum(id_ is not None for id_ in ids)
         return Recorded(
@@ -247,6 +247,12 @@ class Batch:
             added=tuple(one.event for one in found),
             incidents=opened,
         )
+
+    def _watch(self, found: Sequence[Found]) -> tuple[Incident, ...]:
+        if self._surges is None:
+            return ()
+        hidden = self._keys.hidden if self._privacy.hash_only else None
+        return incidents.watch(self._connection, found, self._surges, self._now, hidden=hidden)
 
     # ---- messages ----
 

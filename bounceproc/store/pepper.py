@@ -58,6 +58,10 @@ class Keys:
         """Stands for one Message-ID and the key of one recipient of it (16 octets)."""
         return self._derive(self.message(message_id) + key, KEY_OCTETS, b"bounceproc-pair")
 
+    def hidden(self, name: str) -> str:
+        """Stands for the name of a domain that may be a person's own (16 hexadecimal digits)."""
+        return self._derive(name.encode(), 8, b"bounceproc-host").hex()
+
     @property
     def id(self) -> str:
         """Tells peppers apart for people who look for the right backup; gives nothing away."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bounceproc.policy.verdict import Review, Verdict
     from bounceproc.store.engine import Database
     from bounceproc.store.keys import Keys
+    from bounceproc.store.rows import Privacy
 
 PAGE: Final = 1000
 """Rows in one short read."""
@@ -199,9 +200,10 @@ def _drop(connection: sa.Connection, wanted: sa.Select[Any]) -> int:
 class Reviews:
     """The review list of one database."""
 
-    def __init__(self, database: Database, keys: Keys) -> None:
+    def __init__(self, database: Database, keys: Keys, *, privacy: Privacy) -> None:
         self._database = database
         self._keys = keys
+        self._privacy = privacy
 
     def listing(self, *, now: datetime, decided: bool = False) -> Iterator[Waiting]:
         """Who waits for a decision and is not suppressed otherwise; with `decided`, everything that is remembered. In pages."""
@@ -228,16 +230,16 @@ class Reviews:
 
     def confirm(self, subject: Address, *, note: str | None, actor: str, now: datetime) -> int:
         """Suppress by hand what waits for a decision, citing its events; returns how many entries that made."""
-        key = self._keys.of(subject)
+        key, words = self._keys.of(subject), self._privacy.words(note)
         with self._database.writing() as connection:
-            return statements.retrying(connection, lambda: _confirm(connection, key, note, actor, now))
+            return statements.retrying(connection, lambda: _confirm(connection, key, words, actor, now))
 
     def dismiss(self, subject: Address, *, note: str | None, actor: str, now: datetime) -> int:
         """Take an address off the list, whose evidence until now never brings it back; returns how many rows that were."""
         key = self._keys.of(subject)
         with self._database.writing() as connection:
             addresses.lock(connection, [key])
-            return _decide(connection, key, "dismissed", note, actor=actor, now=now)
+            return _decide(connection, key, "dismissed", self._privacy.words(note), actor=actor, now=now)
 
 
 def _waiting(row: Mapping[str, Any] | sa.RowMapping) -> Waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ DIAGNOSTIC_LIMIT: Final = 16384
 """Characters kept of a diagnostic text; the raw copy has the rest."""
 PLACE_LIMIT: Final = 1024
 """Octets of a reference that are stored as they are: it stands in an index, and PostgreSQL's rows there have at most 2,704."""
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+"""What may be an address in a sentence."""
 TELLING: Final = 3
 """A local part of at least this many characters gives a person away wherever it stands."""
 
@@ -40,6 +43,11 @@ class Privacy:
     def address(self, address: Address | None) -> str | None:
         """The normal form for a column of plaintext: what lists are compared with."""
         return clean(address.normal) if address is not None and not self.hash_only else None
+
+    def words(self, text: str | None) -> str | None:
+        """What a person of the operator's wrote, without the addresses in it where no plaintext is kept."""
+        kept = clean(text)
+        return _ADDRESS.sub("(address)", kept) if kept and self.hash_only else kept
 
 
 def clean(text: str | None, limit: int = TEXT_LIMIT) -> str | None:
@@ -82,7 +90,8 @@ def message_row(reading: Reading, *, source: str, now: datetime, privacy: Privac
         "kind": reading.kind.value,
         "outcome": reading.outcome.value,
         "detector": clean(reading.detector),
-        "message_id": _without(people, clean(reading.message_id)),
+        # Of a message without events nobody can say whom its id names.
+        "message_id": _without(people, clean(reading.message_id)) if reading.events or not privacy.hash_only else None,
         "reporting_mta": _without(people, clean(reading.reporting_mta)),
         "error": None if privacy.hash_only else clean(reading.error),
         "attempts": 1,
@@ -126,15 +135,19 @@ def event_row(event: Event, *, id_: bytes, key: bytes | None, privacy: Privacy) 
 
 
 def _people(*events: Event) -> tuple[str, ...]:
-    """How the recipients of these events may stand in other texts: whole, or as VERP and Message-IDs write them."""
+    """How the recipients of these events may stand in other texts."""
+    given = (address for event in events for address in (event.recipient, event.final_recipient))
+    return tuple(names_in(*filter(None, given)))
+
+
+def names_in(*addresses: Address) -> frozenset[str]:
+    """How these addresses may stand in other texts, in lower case: whole, or as VERP and Message-IDs write them."""
     found: set[str] = set()
-    for event in events:
-        for address in (event.recipient, event.final_recipient):
-            if address is not None:
-                found |= {address.normal, address.text.lower(), f"{address.local}={address.domain}"}
-                if len(address.local) >= TELLING:
-                    found.add(address.local)
-    return tuple(found)
+    for address in addresses:
+        found |= {address.normal, address.text.lower(), f"{address.local}={address.domain}"}
+        if len(address.local) >= TELLING:
+            found.add(address.local)
+    return frozenset(found)
 
 
 def _without(people: tuple[str, ...], text: str | None) -> str | None:

@@ -15,7 +15,6 @@ from bounceproc.store.tables import sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from datetime import datetime
 
     from bounceproc.sentmail import SentMail
     from bounceproc.store.engine import Database
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from bounceproc.store.rows import Privacy
 
 PART: Final = 1000
-"""Rows that are written or purged in one transaction."""
+"""Rows that are written in one transaction."""
 SHARED: Final = 10
 """Recipients of one Message-ID. Each of them knows it: what went to more of them proves nothing of the others."""
 
@@ -61,29 +60,10 @@ class SentMails:
                 new += len(statements.insert(connection, sent, part, ignore_known=True, returning=["id"]))
         return new
 
-    def purge(self, before: datetime, *, stop: Callable[[], bool] = lambda: False) -> int:
-        """Forget what was sent before a moment, oldest first, some in each transaction; returns how many rows that were."""
-        oldest = sa.select(sent.c.id).where(sent.c.sent_at < before).order_by(sent.c.sent_at, sent.c.id).limit(PART)
-        purged = 0
-        while not stop():
-            with self._database.writing() as connection:
-                ids = list(connection.scalars(oldest))
-                if ids:
-                    connection.execute(sa.delete(sent).where(among(connection, sent.c.id, ids)))
-            purged += len(ids)
-            if len(ids) < PART:
-                break
-        return purged
-
     def count(self) -> int:
         """How many mails are remembered."""
         with self._database.reading() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(sent)) or 0
-
-
-def forget(connection: sa.Connection, key: bytes) -> int:
-    """Forget all that was sent to one recipient; returns how many rows that were."""
-    return connection.execute(sa.delete(sent).where(sent.c.key == key)).rowcount
 
 
 def matches(

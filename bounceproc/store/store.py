@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from bounceproc.store.auditing import Audit
 from bounceproc.store.due import Due
 from bounceproc.store.engine import Database
+from bounceproc.store.forgetting import Forgetting
 from bounceproc.store.incidents import Incidents
 from bounceproc.store.keeping import Keeping
 from bounceproc.store.keys import Keys, open_keys
@@ -15,6 +16,7 @@ from bounceproc.store.lease import WAIT, lease
 from bounceproc.store.ledger import Ledger
 from bounceproc.store.lookups import Lookups
 from bounceproc.store.observing import Observing
+from bounceproc.store.purging import Purging
 from bounceproc.store.replays import Replays
 from bounceproc.store.reviews import Reviews
 from bounceproc.store.rows import Privacy
@@ -54,12 +56,14 @@ class Store:
         self.suppressions = Suppressions(database, keys, privacy=privacy)
         self.due = Due(database, now=now)
         self.observing = Observing(database)
-        self.reviews = Reviews(database, keys)
+        self.reviews = Reviews(database, keys, privacy=privacy)
         self.keeping = Keeping(database, keys, privacy=privacy)
         self.incidents = Incidents(database, privacy)
         self.replays = Replays(database, keys, privacy)
         self.lookups = Lookups(database)
         self.sent = SentMails(database, keys, privacy=privacy)
+        self.purging = Purging(database)
+        self.forgetting = Forgetting(database, keys, privacy=privacy)
 
     @classmethod
     def open(

@@ -14,7 +14,6 @@ from bounceproc.status import EnhancedStatus
 from bounceproc.store import addresses, answering, byhand, feed, kept, reviews, whole
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import Entry, strength
-from bounceproc.store.rows import clean
 from bounceproc.store.statements import among, retrying
 from bounceproc.store.tables import address as address_table
 from bounceproc.store.tables import event, message, suppression
@@ -204,7 +203,7 @@ class Suppressions:
         """
         touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain)
         with self._database.writing() as connection:
-            said = {"note": clean(note), "consent": (clean(consent) or "").strip() or None}
+            said = {"note": self._privacy.words(note), "consent": (self._privacy.words(consent) or "").strip() or None}
             return retrying(connection, lambda: byhand.lift(connection, touched, scope, actor=actor, now=now, **said))
 
     def _entry(self, wish: Wish, origin: str, now: datetime) -> Entry:
@@ -219,7 +218,7 @@ class Suppressions:
             until=wish.until,
             category=wish.category,
             class_=wish.class_,
-            note=clean(wish.note),
+            note=self._privacy.words(wish.note),
         )
 
 

@@ -79,6 +79,10 @@ _UNSETTLED: Final = message.c.settled_at.is_(None)
 sa.Index("uq_message_digest_first", message.c.digest, unique=True, sqlite_where=_FIRST, postgresql_where=_FIRST)
 sa.Index("ix_message_unsettled", message.c.source, message.c.id, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
 sa.Index("ix_message_duplicate_of", message.c.duplicate_of)
+_COPIED: Final = message.c.raw.is_not(None)
+_FAILED: Final = message.c.error.is_not(None)
+sa.Index("ix_message_raw", message.c.recorded_at, sqlite_where=_COPIED, postgresql_where=_COPIED)
+sa.Index("ix_message_error", message.c.recorded_at, sqlite_where=_FAILED, postgresql_where=_FAILED)
 
 event: Final = sa.Table(
     "event",
@@ -109,8 +113,9 @@ event: Final = sa.Table(
     sa.Column("recorded_at", UtcTime, nullable=False),
     sa.Column("reference", sa.Text),
     sa.Index(None, "key", "occurred_at"),
+    sa.Index(None, "recorded_at"),
 )
-"""What happened, one row for each recipient. Append-only; `id` is the event id."""
+"""What happened, one row for each recipient. Append-only until its time is over (see `purging`); `id` is the event id."""
 
 address: Final = sa.Table(
     "address",

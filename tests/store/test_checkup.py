@@ -18,12 +18,14 @@ from bounceproc.finding import Finding, Level
 from bounceproc.pipeline import Pipeline
 from bounceproc.policy.settings import Policy
 from bounceproc.ports import Checkpoint, RawMessage
-from bounceproc.store.checkup import check_database, check_folder, reached
+from bounceproc.store import shredding
+from bounceproc.store.checkup import check_database, check_folder, check_privacy, reached
 from bounceproc.store.engine import Database
 from bounceproc.store.lease import lease
 from bounceproc.store.schema import Schema
 from bounceproc.store.store import Store
 from bounceproc.store.tables import metadata
+from tests.store.kit import DAY, START, Bench, bounce, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -167,3 +169,33 @@ def test_samples_that_were_changed_on_the_way_are_a_failure(store: Store, url: s
     assert findings["events"].level is Level.FAILURE
     assert findings["clearing"].level is Level.OK
     assert counts(url) == before
+
+
+def test_backups_must_hold_the_pepper_and_the_finding_says_what_to_do(store: Store, url: str, pepper: Path) -> None:
+    told = found(url, pepper)["backup"]
+    assert str(pepper) in told.what
+    assert "apart from the database" in told.advice
+    assert "forget them again" in told.advice
+
+
+def test_retention_that_is_behind_is_told(url: str, tmp_path: Path) -> None:
+    limits = {"raw": 30 * DAY, "events": 730 * DAY}
+    with Bench.prepare(url, tmp_path) as bench:
+        bench.process(reading(bounce()))
+        now = datetime.now(UTC)
+        (fine,) = check_privacy(url, limits=limits, hash_only=False, now=now + 31 * DAY)
+        (behind,) = check_privacy(url, limits=limits, hash_only=False, now=now + 33 * DAY)
+        assert (fine.check, fine.level, behind.level) == ("retention", Level.OK, Level.WARNING)
+        assert (behind.what, "bounceproc purge" in behind.advice) == ("more than 2 days over their time: copies", True)
+        bench.store.purging.work(limits, now + 33 * DAY)
+        (fine,) = check_privacy(url, limits=limits, hash_only=False, now=now + 33 * DAY)
+        assert fine.level is Level.OK
+
+
+def test_plaintext_from_before_hash_only_and_traces_of_the_forgotten_are_told(url: str, tmp_path: Path) -> None:
+    with Bench.prepare(url, tmp_path) as bench:
+        bench.process(reading(bounce()))
+        with bench.database.writing() as connection:
+            shredding.announce(connection)
+        told = {one.check: one.level for one in check_privacy(url, limits={}, hash_only=True, now=START)}
+    assert told == {"retention": Level.OK, "traces": Level.WARNING, "hash_only": Level.WARNING}

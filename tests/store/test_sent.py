@@ -16,7 +16,7 @@ from bounceproc.pipeline import Pipeline
 from bounceproc.ports import MessageBatch, RawMessage, Sent
 from bounceproc.returnpath import digest, make
 from bounceproc.sentmail import SentMail
-from bounceproc.store import sent
+from bounceproc.store.forgetting import Request
 from bounceproc.store.rows import Privacy
 from bounceproc.store.sent import PART, SHARED, SentMails
 from tests.store.kit import DAY, START, Bench
@@ -79,21 +79,21 @@ def test_what_went_to_many_proves_nothing_of_the_others(bench: Bench) -> None:
     assert [message_id for message_id, _ in found] == ["few@sender.example"]
 
 
-def test_old_rows_are_purged_in_parts_the_oldest_first(bench: Bench) -> None:
+def test_old_rows_are_purged(bench: Bench) -> None:
     bench.store.sent.add(mail(f"{n}@sender.example", sent_at=START + n * timedelta(minutes=1)) for n in range(PART + 5))
-    asks = iter([False, True])
-    assert bench.store.sent.purge(START + 2 * DAY, stop=lambda: next(asks)) == PART
-    assert bench.store.sent.count() == 5
-    assert bench.store.sent.purge(START + timedelta(minutes=PART + 3)) == 3
+    limits = {"sent": DAY}
+    assert bench.store.purging.counts(limits, START + DAY + timedelta(minutes=3)) == {"sent": 3}
+    assert bench.store.purging.work(limits, START + DAY + timedelta(minutes=PART + 3)) == {"sent": PART + 3}
     assert asked(bench, (f"{PART + 4}@sender.example", ANNA))
-    assert bench.store.sent.purge(START) == 0
+    assert bench.store.purging.work(limits, START) == {}
 
 
-def test_what_was_sent_to_one_recipient_can_be_forgotten(bench: Bench) -> None:
+def test_who_is_forgotten_is_known_by_the_key_alone(bench: Bench) -> None:
     bench.store.sent.add([mail(), mail("2@sender.example"), mail("3@sender.example", "bert@example.com")])
-    with bench.database.writing() as connection:
-        assert sent.forget(connection, bench.store.keys.of(ANNA)) == 2
-    assert [row["address"] for row in bench.rows("sent")] == ["bert@example.com"]
+    request = Request((ANNA,), "user:op", None, START)
+    assert bench.store.forgetting.forget(request, on_progress=lambda _done, _total: None) == {"sent": 2}
+    assert sorted(str(row["address"]) for row in bench.rows("sent")) == ["None", "None", "bert@example.com"]
+    assert asked(bench, ("2@sender.example", ANNA)), "a bounce of mail that is on its way is still matched"
 
 
 def test_where_only_hashes_are_kept_the_ledger_has_no_plaintext_and_matches_all_the_same(bench: Bench) -> None:

@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bounceproc.store.copies import unpack
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -92,6 +94,14 @@ password_file = "password"
                 for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
             ]
             return {name: [_content(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in names}
+
+    def everything(self) -> bytes:
+        """All octets of the database's files, a dump of it, and its copies of messages as they were, in lower case."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            dump = "\n".join(connection.iterdump()).encode(errors="surrogatepass")
+            copies = [unpack(row[0]) for row in connection.execute("SELECT raw FROM message WHERE raw IS NOT NULL")]
+        files = sorted(self.folder.glob(f"{self.database.name}*"))
+        return b"\n".join([*(path.read_bytes() for path in files), dump, *copies]).lower()
 
 
 def _content(row: sqlite3.Row) -> dict[str, Any]:

@@ -39,13 +39,29 @@ def test_story(story: Path, mail_user: MailUser, tmp_path: Path) -> None:
     assert "no message that was not read before" in house.run("poll", "--once").stderr
     assert house.snapshot() == before, "a second poll changes nothing"
     told(house, mail_user, expected)
+    if "then" in expected:
+        afterwards(house, expected["then"])
+
+
+def afterwards(house: House, then: dict[str, Any]) -> None:
+    """People are forgotten, and what is left of them is what their own words in `then` say."""
+    if "forget" in then:
+        house.run("forget", "--yes", "--reason", "they asked", *then["forget"])
+    assert names(house.json("suppress", "list", "--format", "jsonl")) == then["list"]
+    for address in then["suppressed"]:
+        house.run("check", "-q", address, code=1)
+    assert house.run("audit", "verify").returncode == 0
+    left = house.everything()
+    assert [text for text in then["absent"] if text.encode() in left] == []
+
+
+def names(entries: list[dict[str, Any]]) -> list[str]:
+    return sorted(f"{e['address']} {e['scope']} {e['reason']} {e['category'] or '-'}" for e in entries)
 
 
 def told(house: House, mail_user: MailUser, expected: dict[str, Any]) -> None:
     entries = house.json("suppress", "list", "--format", "jsonl")
-    assert (
-        sorted(f"{e['address']} {e['scope']} {e['reason']} {e['category'] or '-'}" for e in entries) == expected["list"]
-    ), expected["claim"]
+    assert names(entries) == expected["list"], expected["claim"]
     assert [e["address"] for e in entries if e["until"]] == expected.get("expires", [])
     waiting = house.json("review", "list", "--format", "jsonl")
     assert sorted(f"{w['address']} {w['reason']} {w['count']}" for w in waiting) == expected.get("review", [])
