@@ -25,8 +25,8 @@ def is_folder(source: Source) -> TypeGuard[FolderSource]:
 class Overlapped:
     """One run over one folder.
 
-    All that the source does is done by a thread of its own, in the order asked for: read 1, read 2, read 3, settle 1,
-    read 4, settle 2 ... A batch is settled after its commit, and that it was is recorded with a later one's. What is being read is
+    All that the source does is done by a thread of its own, in the order asked for: read 1, read 2, settle 1, read 3,
+    settle 2 ... A batch is settled after its commit, and that it was is recorded with a later one's. What is being read is
     announced before it is asked for, with the record of the batch before, so that a run that ends without a word leaves
     behind what it was at.
     """
@@ -73,24 +73,16 @@ class Overlapped:
         if flight:
             self._ledger.announce(name, flight)
             self._announced = True
-            self._read(self._source.batches(), done)
+            batches = self._source.batches()
+            reading = self._hands.submit(self._next, batches)
+            while (batch := self._taken(reading)) is not None:
+                if not batch.alone:
+                    reading = self._hands.submit(self._next, batches)
+                if done(self._record(batch), batch.total):
+                    break
+                if batch.alone:
+                    reading = self._hands.submit(self._next, batches)
         self._finish()
-
-    def _read(self, batches: Iterator[MessageBatch], done: Callable[[BatchResult, int | None], bool]) -> None:
-        """Batch after batch. The next one is asked for before the last one is settled: it has still to be made sense of."""
-        batch = self._taken(self._hands.submit(self._next, batches))
-        due: BatchResult | None = None
-        while batch is not None:
-            reading = None if batch.alone else self._hands.submit(self._next, batches)
-            self._settle(due)
-            due = self._record(batch)
-            if done(due, batch.total):
-                break
-            if reading is None:
-                self._settle(due)
-                due, reading = None, self._hands.submit(self._next, batches)
-            batch = self._taken(reading)
-        self._settle(due)
 
     def _next(self, batches: Iterator[MessageBatch]) -> MessageBatch | None:
         """The next batch, made ready as far as that goes here: the recorder's thread has more to do than this one."""
@@ -116,14 +108,11 @@ class Overlapped:
         except Exception as error:
             self._failed([message.ref for message in batch.messages], error)
             raise
+        refs = [settlement.ref for settlement in result.settlements]
+        if self._full is None:
+            self._settling.append((self._hands.submit(self._source.settle, result.settlements), refs))
         self._announced = bool(batch.ahead)
         return result
-
-    def _settle(self, result: BatchResult | None) -> None:
-        """Have the messages of a batch moved, where there is one and room for them."""
-        if result is not None and self._full is None:
-            refs = [settlement.ref for settlement in result.settlements]
-            self._settling.append((self._hands.submit(self._source.settle, result.settlements), refs))
 
     def _failed(self, refs: Sequence[str], error: Exception) -> None:
         reason = error.what if isinstance(error, BounceprocError) else f"{type(error).__name__}: {error}"
