@@ -113,8 +113,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def postfix_to(target: int, more: str = "") -> Iterator[Postfix]:
-    """An instance that hands mail for DOMAIN over to this port, stopped with the block. `more` are lines for main.cf."""
+def postfix_to(target: int, more: str = "", services: str = "") -> Iterator[Postfix]:
+    """An instance that hands mail for DOMAIN over to this port, stopped with the block.
+
+    `more` are lines for main.cf, where the last one counts, `services` for master.cf.
+    """
     binary = require("postfix", PACKAGE)
     if os.geteuid() != 0:
         pytest.skip("Postfix starts for root only")
@@ -125,7 +128,7 @@ def postfix_to(target: int, more: str = "") -> Iterator[Postfix]:
             (folder / name).mkdir(mode=0o755)
         os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, 0)
         (folder / "etc/main.cf").write_text(MAIN.format(folder=folder, domain=DOMAIN, target=target) + more)
-        (folder / "etc/master.cf").write_text(MASTER.format(port=port))
+        (folder / "etc/master.cf").write_text(MASTER.format(port=port) + services)
         _run(binary, folder, "start")
         try:
             server = Postfix(folder, port)
