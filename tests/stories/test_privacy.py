@@ -16,6 +16,8 @@ from tests.unit.mails import complaint, dsn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.servers.dovecot import MailUser
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
@@ -66,6 +68,20 @@ def test_what_is_over_its_time_goes_and_nobody_is_let_in_by_it(house: House) -> 
     house.run("check", "-q", "anna@example.com", code=1)
     doctor = {row["check"]: row for row in house.json("doctor", "--format", "json")}
     assert doctor["retention"]["level"] == "ok"
+
+
+@pytest.mark.server
+def test_a_poll_purges_a_bit_at_its_end(mail_user: MailUser, tmp_path: Path) -> None:
+    house = House(tmp_path, mail_user)
+    house.run("ingest", "-", stdin=dsn("anna@example.com"))
+    with closing(sqlite3.connect(house.database)) as connection, connection:
+        connection.execute("UPDATE message SET recorded_at = '2020-01-02 03:04:05.000000'")
+
+    house.run("poll", "--once", "--dry-run")
+    assert house.json("purge", "--dry-run", "--format", "json")[0]["counts"] == {"copies": 1}
+    house.run("poll", "--once")
+    assert house.json("purge", "--dry-run", "--format", "json")[0]["counts"] == {}
+    house.run("check", "-q", "anna@example.com", code=1)
 
 
 def test_nought_keeps_for_ever(house: House) -> None:
