@@ -94,6 +94,14 @@ class Address:
         """The whole domain of this address, as a subject of its own."""
         return Address(f"@{self.domain}", f"@{self.domain}")
 
+    def without_extension(self, delimiter: str) -> Address | None:
+        """The address that this one is written to with an extension (user+tag@ is user@); None where there is none, and where it is quoted."""
+        local, found, _ = self.local.partition(delimiter)
+        if not local or not found or local.startswith('"'):
+            return None
+        normal = f"{local}@{self.domain}"
+        return Address(normal, normal)
+
     def sha256(self) -> bytes:
         """SHA-256 of the normal form: what a question may be asked with instead of the address (32 octets)."""
         return hashlib.sha256(self.normal.encode()).digest()

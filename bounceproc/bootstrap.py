@@ -376,46 +376,35 @@ def open_list(config: Config) -> Iterator[Callable[..., dict[str, Suppression]]]
 
     from bounceproc.store.direct import DirectList
 
-    delimiter = config.identity.extension_delimiter if config.lookup.extension else None
+    delimiter = delimiter_of(config)
     direct = DirectList.open(config.database_url(), config.privacy.pepper_file)
     if direct is not None:
         with closing(direct):
-            yield partial(_with_bare, direct.check, delimiter)
+            yield partial(direct.check, delimiter=delimiter)
         return
     with open_store(config) as store:
-        yield partial(_with_bare, store.suppressions.check, delimiter)
-
-
-def _with_bare(
-    check: Callable[..., dict[str, Suppression]], delimiter: str | None, addresses: Sequence[Address], **options: Any
-) -> dict[str, Suppression]:
-    from bounceproc.lookup.names import bare
-    from bounceproc.ports import rank
-
-    if not delimiter:
-        return check(addresses, **options)
-    shorter = {address.normal: bare(address, delimiter) for address in addresses}
-    found = check([*addresses, *filter(None, shorter.values())], **options)
-    answers = {}
-    for normal, other in shorter.items():
-        standing = [found[name] for name in (normal, other.normal if other else "") if name in found]
-        if standing:
-            answers[normal] = min(standing, key=lambda entry: rank(entry.scope, entry.origin, entry.reason))
-    return answers
+        yield partial(store.suppressions.check, delimiter=delimiter)
 
 
 def judge_of(config: Config, *, stream: str | None, now: datetime) -> Judge:
     """The whole list in memory, as it is in force now, with the database closed again."""
     from bounceproc.lookup.bulk.judge import Judge
 
+    delimiter = delimiter_of(config)
     with open_store(config) as store:
         asked = store.suppressions
         return Judge(
             asked.standing(stream=stream, now=now),
+            spared=asked.spared(stream=stream, now=now, delimiter=delimiter),
             expected=asked.count(),
             key_of_sha256=store.keys.of_sha256,
-            delimiter=config.identity.extension_delimiter if config.lookup.extension else None,
+            delimiter=delimiter,
         )
+
+
+def delimiter_of(config: Config) -> str | None:
+    """What an extension begins with, where user+tag@ also answers for user@ (`[lookup] extension`)."""
+    return config.identity.extension_delimiter if config.lookup.extension else None
 
 
 def subject(text: str) -> Address:
@@ -854,7 +843,7 @@ def _house(
     desk = Desk(
         store.keys,
         follower,
-        delimiter=config.identity.extension_delimiter if config.lookup.extension else None,
+        delimiter=delimiter_of(config),
         max_staleness=section.max_staleness,
         executor=executor,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from bounceproc.event import iso
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bounceproc.address import Address
     from bounceproc.event import Event, Kind
-    from bounceproc.policy.history import History
+    from bounceproc.policy.history import History, Kept
     from bounceproc.policy.replay import PolicyEntry
     from bounceproc.policy.verdict import Verdict
     from bounceproc.returnpath import Token
@@ -456,6 +456,7 @@ class Why(NamedTuple):
     category: str
     """Empty where there is none."""
     scope: str
+    origin: str = "policy"
 
 
 class Standing(NamedTuple):
@@ -465,6 +466,16 @@ class Standing(NamedTuple):
     address: str | None
     """The normal form (`@domain` for a whole domain); None where it was forgotten or never stored."""
     why: Why
+    is_domain: bool = False
+
+
+class Spared(NamedTuple):
+    """A person's decision to go on sending to an address, for whoever holds the whole list in memory or in a file."""
+
+    key: bytes
+    address: str | None
+    """The normal form; None where it was forgotten or never stored."""
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -582,6 +593,13 @@ class SuppressionReader(Protocol):
     def changes(self, *, since: int) -> Iterator[Change]:
         """The feed behind a version, in commit order."""
 
+    def spared(self, *, stream: str | None, now: datetime, delimiter: str | None = None) -> Iterator[Spared]:
+        """The addresses that may be mailed by a person's decision alone: without it an entry of their domain would forbid it.
+
+        With a `delimiter` of extensions, entries of the address without its extension count like those of the domain. Where the
+        plaintext of the address is gone nobody can tell what its domain is: these come as well.
+        """
+
     def version(self) -> int:
         """The newest version of the feed; 0 for an empty one."""
 
@@ -680,6 +698,15 @@ class Ranked:
     ends: datetime | None
     """When it is over; None where no mere passing of time ends it."""
 
+    def holds(self, stream: str | None, now: datetime) -> bool:
+        """Whether it counts at this moment: for one stream, or for any scope without one."""
+        counts = stream is None or self.suppression.scope in {"*", f"stream:{stream}"}
+        return counts and (self.ends is None or self.ends > now)
+
+
+Said: TypeAlias = "Ranked | Kept"
+"""What the list has about one key: an entry, or a person's decision to go on sending."""
+
 
 class Keyed(Protocol):
     """Makes keys of addresses; without its secret nobody can."""
@@ -713,8 +740,11 @@ class ListReader(Protocol):
     def prefixes(self) -> Iterator[bytes]:
         """The first 8 octets of every key of the list, ascending, many of them joined in each piece."""
 
-    def standing(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Ranked, ...]]:
-        """The entries with these keys, whether they still hold or not."""
+    def kept(self) -> Iterator[bytes]:
+        """The keys that a person decided about to go on sending: there are few."""
+
+    def standing(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Said, ...]]:
+        """The entries with these keys and what a person decided about them, whether they still hold or not."""
 
     def touched(self, since: Place) -> tuple[Place, frozenset[bytes]] | None:
         """The keys that changes behind a place are about, some thousand at most, and the place up to which that is all.

@@ -41,14 +41,24 @@ def export(
     if format_ == "list":
         show_formats()
         return
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap import delimiter_of, open_store
     from bounceproc.lookup.export import Format
     from bounceproc.lookup.export import export as write
 
     Format.parse(format_)
     spare_the_collector()
-    with open_store(configuration(config, database)) as store, progress("exporting") as tick:
-        summary = write(store.suppressions, format_, output, now=now(), since=since, stream=stream, progress=tick)
+    loaded = configuration(config, database)
+    with open_store(loaded) as store, progress("exporting") as tick:
+        summary = write(
+            store.suppressions,
+            format_,
+            output,
+            now=now(),
+            since=since,
+            stream=stream,
+            delimiter=delimiter_of(loaded),
+            progress=tick,
+        )
     for count, what in left_out(summary):
         if count:
             say(f"{count} {what}")
@@ -76,5 +86,10 @@ def left_out(summary: ExportSummary) -> tuple[tuple[int, str], ...]:
         (
             summary.lifted,
             "addresses were lifted since then, which this format cannot say: take them off there, or import the whole list",
+        ),
+        (
+            summary.overruled,
+            "addresses go on being mailed by a person's decision although their domain is in this list, which this format cannot say: "
+            "take them from `suppress allowed` before a domain is applied, or ask a server or filter the list instead",
         ),
     )

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import UnavailableError
+from bounceproc.policy.history import Kept
+from bounceproc.ports import Ranked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from bounceproc.address import Address
     from bounceproc.lookup.follower import Follower
-    from bounceproc.ports import Keyed, Ranked, Suppression
+    from bounceproc.ports import Keyed, Said, Suppression
 
 DOMAINS: Final = 50_000
 """Domains whose keys are kept at hand."""
@@ -32,6 +34,7 @@ class Question:
     """The keys that an answer may stand under, of which the list may have entries. None of them: surely not suppressed."""
 
     keys: tuple[bytes, ...]
+    """The closest first."""
 
 
 SURELY_NOT: Final = Question(())
@@ -85,12 +88,24 @@ class Desk:
         local, _, domain = name.rpartition(b"@")
         key_of, may_hold = self.keys.of_sha256, self.follower.may_hold
         doubtful = [key] if local and may_hold(key := key_of(hashlib.sha256(name).digest())) else []
-        if self._delimiter and (at := local.find(self._delimiter, 1)) > 0:
-            bare = local[:at] + b"@" + domain
+        if self._delimiter and (bare := self._bare(local, domain)):
             doubtful += [key] if may_hold(key := key_of(hashlib.sha256(bare).digest())) else []
         if may_hold(key := self._domains.get(domain) or self._domain(domain)):
             doubtful.append(key)
-        return Question(tuple(doubtful)) if doubtful else SURELY_NOT
+        return Question(self._with_decisions(name, doubtful)) if doubtful else SURELY_NOT
+
+    def _bare(self, local: bytes, domain: bytes) -> bytes:
+        """The address without its extension; empty where it has none, and where it is quoted."""
+        at = local.find(self._delimiter, 1)
+        return local[:at] + b"@" + domain if at > 0 and not local.startswith(b'"') else b""
+
+    def _with_decisions(self, name: bytes, doubtful: list[bytes]) -> tuple[bytes, ...]:
+        """Those keys, and closer ones that a person may have decided about: it is looked for only where something may be held."""
+        local, _, domain = name.rpartition(b"@")
+        names = [name, self._bare(local, domain) if self._delimiter else b""] if local else []
+        keys = [self.keys.of_sha256(hashlib.sha256(each).digest()) for each in names if each]
+        closer = tuple(key for key in keys if key in doubtful or self.follower.may_spare(key))
+        return closer if doubtful[-1] in closer else (*closer, doubtful[-1])
 
     def of_sha256(self, digest: bytes) -> Question:
         """The question about the address with this digest; its domain is not known.
@@ -105,13 +120,13 @@ class Desk:
 
     def at_hand(self, question: Question, stream: str | None) -> tuple[bool, Suppression | None]:
         """Whether the answer can be given without the list, and the answer: the strongest entry in force."""
-        found: list[Ranked] = []
+        found: list[tuple[Said, ...]] = []
         for key in question.keys:
-            entries = self.follower.known(key)
-            if entries is None:
+            said = self.follower.known(key)
+            if said is None:
                 return False, None
-            found += entries
-        return True, _strongest(found, stream, self._now()) if found else None
+            found.append(said)
+        return True, _strongest(found, stream, self._now())
 
     async def answer(self, question: Question, stream: str | None) -> Suppression | None:
         """The strongest entry in force.
@@ -125,18 +140,13 @@ class Desk:
     async def answers(self, questions: Sequence[Question], stream: str | None) -> list[Suppression | None]:
         """The answer to each question, with one question to the list for all of them."""
         known = self.follower.known
-        entries = {key: known(key) for question in questions for key in question.keys}
-        missing = [key for key, standing in entries.items() if standing is None]
+        said = {key: known(key) for question in questions for key in question.keys}
+        missing = [key for key, found in said.items() if found is None]
         if missing:
             loop = asyncio.get_running_loop()
-            entries |= await loop.run_in_executor(self._executor, self.follower.fetch, missing)
+            said |= await loop.run_in_executor(self._executor, self.follower.fetch, missing)
         now = self._now()
-        return [
-            _strongest((one for key in question.keys for one in entries[key] or ()), stream, now)
-            if question.keys
-            else None
-            for question in questions
-        ]
+        return [_strongest((said[key] or () for key in question.keys), stream, now) for question in questions]
 
     def is_fresh(self) -> bool:
         """Whether answers can be trusted."""
@@ -153,11 +163,21 @@ class Desk:
         return key
 
 
-def _strongest(found: Iterable[Ranked], stream: str | None, now: datetime) -> Suppression | None:
-    scopes = None if stream is None else ("*", f"stream:{stream}")
-    standing = [
-        one
-        for one in found
-        if (one.ends is None or one.ends > now) and (scopes is None or one.suppression.scope in scopes)
-    ]
+def _strongest(found: Iterable[Sequence[Said]], stream: str | None, now: datetime) -> Suppression | None:
+    """The strongest entry in force of what was said about each key, the closest first.
+
+    What a person decided about something closer beats what is automatic about something wider.
+    """
+    standing: list[Ranked] = []
+    keeps: list[Kept] = []
+    for said in found:
+        standing += [
+            one for one in said if isinstance(one, Ranked) and one.holds(stream, now) and not _beaten(one, keeps)
+        ]
+        keeps += [one for one in said if isinstance(one, Kept) and one.holds(now)]
     return min(standing, key=lambda one: one.rank).suppression if standing else None
+
+
+def _beaten(one: Ranked, keeps: Iterable[Kept]) -> bool:
+    entry = one.suppression
+    return any(keep.beats(entry.scope, entry.reason, entry.origin) for keep in keeps)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bounceproc.ports import ListReader, Ranked
+    from bounceproc.ports import ListReader, Said
 
 POLL: Final = 0.2
 """Seconds between two questions for what changed: a change is answered within a second."""
@@ -43,7 +43,8 @@ class Follower:
         self._poll = poll
         self._index = Index.of(())
         self._delta: set[int] = set()
-        self._hits: dict[bytes, tuple[Ranked, ...]] = {}
+        self._spared: frozenset[int] = frozenset()
+        self._hits: dict[bytes, tuple[Said, ...]] = {}
         self._inode = 0
         self.place = BEGINNING
         """In the feed, up to which everything is known."""
@@ -65,11 +66,15 @@ class Follower:
         # The delta first: `_swap` puts the new index in place before the new delta, and this thread may be in between.
         return value in self._delta or value in self._index
 
-    def known(self, key: bytes) -> tuple[Ranked, ...] | None:
-        """The entries with this key, where they are at hand."""
+    def may_spare(self, key: bytes) -> bool:
+        """Whether a person may have decided to go on sending to what has this key, before the index was made; later is `may_hold`."""
+        return number(key) in self._spared
+
+    def known(self, key: bytes) -> tuple[Said, ...] | None:
+        """The entries with this key, and decisions to go on sending, where they are at hand."""
         return self._hits.get(key)
 
-    def fetch(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Ranked, ...]]:
+    def fetch(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Said, ...]]:
         """The entries with these keys from the list, kept for the next question. It waits for the database.
 
         Raises:
@@ -220,13 +225,20 @@ class Follower:
             return 0
 
     def _take(self, known: Snapshot) -> None:
+        spared = self._decisions()
         with self._changing:
             self._index, self._delta, self._hits, self.place = known.index, set(), {}, known.place
+            self._spared = spared
+
+    def _decisions(self) -> frozenset[int]:
+        """Those that are older than an index whose version is known by now; the newer ones come with the feed."""
+        return frozenset(map(number, self._reader.kept()))
 
     def _swap(self, known: Snapshot) -> None:
         """Take a new index; what changed behind its version is read from the feed into the new delta first."""
         delta: set[int] = set()
         place = known.place
+        self._spared |= self._decisions()
         with self._changing:  # else the thread of the feed could add to the old delta what the new one has not
             while True:
                 touched = self._reader.touched(place)

@@ -16,6 +16,8 @@ KEPT_PER_GROUP: Final = 32
 """Newest pieces of evidence kept of each group: above the largest default threshold (6) with room for stricter ones."""
 KEPT_DAYS: Final = 32
 """Newest days of which the last piece is kept beside these: a flood of one day hides none of the days before."""
+AUTOMATIC: Final = frozenset({"policy", "import"})
+"""Origins of entries that no person decided on one by one."""
 KEPT_ADDRESSES: Final = 16
 """Addresses of a domain of which the newest piece is kept, likewise."""
 
@@ -76,6 +78,13 @@ class Kept:
     def covers(self, scope: str, reason: str) -> bool:
         """Whether it speaks of such a suppression."""
         return self.scope in {"*", scope} and (reason in {"bounce", "import"} or self.consent)
+
+    def beats(self, scope: str, reason: str, origin: str) -> bool:
+        """Whether, while it holds, an entry about something wider (the domain, the address without its extension) says nothing against it.
+
+        What a person decided about the wider thing stands: nobody said which of two decisions is meant.
+        """
+        return origin in AUTOMATIC and self.covers(scope, reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,14 +60,16 @@ class DirectList:
             return None
         return cls(database, keys, f"the database {path}")
 
-    def check(self, addresses: Sequence[Address], *, stream: str | None, now: datetime) -> dict[str, Suppression]:
+    def check(
+        self, addresses: Sequence[Address], *, stream: str | None, now: datetime, delimiter: str | None = None
+    ) -> dict[str, Suppression]:
         """See `Suppressions.check`, whose answers these are.
 
         Raises:
             TemporaryError, UnavailableError, AccessError, ConfigError: what went wrong with the file.
 
         """
-        asked = {address.normal: _names(address, self._keys) for address in addresses}
+        asked = {address.normal: _names(address, self._keys, delimiter) for address in addresses}
         try:
             found = self._in_force(sorted({key for names in asked.values() for key in names}), stream, now)
         except sqlite3.Error as error:
@@ -123,9 +125,11 @@ def _keys(database: sqlite3.Connection, pepper_file: Path) -> Keys | None:
     return keys if hmac.compare_digest(keys.check, known.get("pepper_check", "")) else None
 
 
-def _names(address: Address, keys: Keys) -> tuple[bytes, ...]:
-    own = keys.of(address)
-    return (own,) if address.is_domain else (own, keys.of(address.domain_address()))
+def _names(address: Address, keys: Keys, delimiter: str | None) -> tuple[bytes, ...]:
+    if address.is_domain:
+        return (keys.of(address),)
+    bare = address.without_extension(delimiter) if delimiter else None
+    return tuple(map(keys.of, (address, *([bare] if bare else []), address.domain_address())))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from bounceproc.ports import BEGINNING, Place, Ranked
-from bounceproc.store import bell, whole
+from bounceproc.store import bell, kept, whole
 from bounceproc.store.entries import Entry, strength
 from bounceproc.store.statements import among, chunks
-from bounceproc.store.tables import suppression, suppression_change
+from bounceproc.store.tables import address, suppression, suppression_change
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from bounceproc.ports import Suppression
+    from bounceproc.ports import Said, Suppression
     from bounceproc.store.engine import Database
 
 ROWS: Final = 100_000
@@ -86,20 +86,25 @@ class Lookups:
                 yield octets
             yield _cut(rest + b"".join(gathered), begun)[2]
 
-    def standing(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Ranked, ...]]:
-        """The entries with these keys, whether they still hold or not."""
-        found: dict[bytes, list[Entry]] = {}
+    def kept(self) -> Iterator[bytes]:
+        """The keys that a person decided about to go on sending."""
+        statement = sa.select(address.c.key).where(address.c.kept.is_not(None))
+        with self._database.reading() as connection:
+            keys = connection.execute(statement).scalars().all()
+        yield from keys
+
+    def standing(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Said, ...]]:
+        """The entries with these keys and what a person decided about them, whether they still hold or not."""
+        found: dict[bytes, list[Said]] = {}
         with self._database.reading() as connection:
             for part in chunks(sorted(set(keys))):
                 statement = sa.select(suppression).where(among(connection, suppression.c.key, part))
-                for row in connection.execute(statement).mappings():
-                    found.setdefault(row["key"], []).append(Entry.of(row))
-        return {
-            key: tuple(
-                Ranked(strength(entry), entry.public(), None if entry.is_lasting else entry.until) for entry in entries
-            )
-            for key, entries in found.items()
-        }
+                for entry in map(Entry.of, connection.execute(statement).mappings()):
+                    ends = None if entry.is_lasting else entry.until
+                    found.setdefault(entry.key, []).append(Ranked(strength(entry), entry.public(), ends))
+            for key, keeps in kept.decisions(connection, set(keys)).items():
+                found.setdefault(key, []).extend(keep.kept for keep in keeps)
+        return {key: tuple(said) for key, said in found.items()}
 
     def touched(self, since: Place) -> tuple[Place, frozenset[bytes]] | None:
         """The keys that changes behind a place are about, and the place up to which that is all; None if this is another feed."""

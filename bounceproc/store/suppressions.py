@@ -11,21 +11,20 @@ from bounceproc.errors import InvalidAddressError
 from bounceproc.event import BounceClass, Event, EventType, Trust
 from bounceproc.ports import AddressStatus, Loaded, RecordedEvent, Wish
 from bounceproc.status import EnhancedStatus
-from bounceproc.store import addresses, byhand, feed, kept, reviews, whole
+from bounceproc.store import addresses, answering, byhand, feed, kept, reviews, whole
 from bounceproc.store.addresses import Touched
-from bounceproc.store.entries import AUTOMATIC, Entry, strength
+from bounceproc.store.entries import Entry, strength
 from bounceproc.store.rows import clean
 from bounceproc.store.statements import among, chunks, retrying
 from bounceproc.store.tables import address as address_table
 from bounceproc.store.tables import event, message, suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
-    from bounceproc.ports import Change, Standing, Suppression
+    from bounceproc.ports import Change, Spared, Standing, Suppression
     from bounceproc.store.engine import Database
-    from bounceproc.store.kept import Keep
     from bounceproc.store.keys import Keys
     from bounceproc.store.rows import Privacy
 
@@ -45,32 +44,35 @@ class Suppressions:
 
     # ---- asked ----
 
-    def check(self, addresses_: Sequence[Address], *, stream: str | None, now: datetime) -> dict[str, Suppression]:
+    def check(
+        self, addresses_: Sequence[Address], *, stream: str | None, now: datetime, delimiter: str | None = None
+    ) -> dict[str, Suppression]:
         """The strongest suppression in force of each suppressed address, by normal form, its domain's included.
 
-        With a stream, entries for that stream and for every stream (`*`) count; without one, any scope.
+        With a stream, entries for that stream and for every stream (`*`) count; without one, any scope. With a `delimiter` of
+        extensions, an address has the entries of the one without its extension as well.
         """
-        asked = {address.normal: self._names(address) for address in addresses_}
+        asked = {address.normal: answering.names_of(address, self._keys, delimiter) for address in addresses_}
         with self._database.reading() as connection:
-            found = _in_force(connection, {key for names in asked.values() for key in names}, stream, now)
-            decided = _decided(connection, asked.values(), found)
+            found = answering.in_force(connection, {key for names in asked.values() for key in names}, stream, now)
+            decided = answering.decided(connection, asked.values(), found)
         answers: dict[str, Suppression] = {}
         for normal, names in asked.items():
-            holding = _holding(names, found, decided, now)
+            holding = answering.holding(names, found, decided, now)
             if holding:
                 answers[normal] = min(holding, key=strength).public()
         return answers
 
     def status(self, address: Address, *, stream: str | None, now: datetime) -> AddressStatus:
         """Everything that is known of one address."""
-        names = self._names(address)
+        names = answering.names_of(address, self._keys, None)
         with self._database.reading() as connection:
-            found = _in_force(connection, set(names), stream, now)
-            decided = _decided(connection, [names], found)
+            found = answering.in_force(connection, set(names), stream, now)
+            decided = answering.decided(connection, [names], found)
             events = _events(connection, names[0], address)
             rows = _rows(connection, names)
             waiting = reviews.of(connection, names[0])
-        holding = sorted(_holding(names, found, decided, now), key=strength)
+        holding = sorted(answering.holding(names, found, decided, now), key=strength)
         return AddressStatus(
             address.text,
             tuple(entry.public() for entry in holding),
@@ -113,6 +115,14 @@ class Suppressions:
     def standing(self, *, stream: str | None, now: datetime) -> Iterator[Standing]:
         """All that is in force (for a stream, as in `check`), read in pages: for whoever holds the list in memory."""
         return whole.read(self._database, stream=stream, now=now)
+
+    def spared(self, *, stream: str | None, now: datetime, delimiter: str | None = None) -> Iterator[Spared]:
+        """The addresses that may be mailed by a person's decision alone: without it an entry of their domain would forbid it.
+
+        With a `delimiter` of extensions, entries of the address without its extension count like those of the domain. Where the
+        plaintext of the address is gone nobody can tell what its domain is: these come as well.
+        """
+        return answering.spared(self._database, self._keys, stream=stream, now=now, delimiter=delimiter)
 
     def count(self) -> int:
         """How many entries there are, those included that are over."""
@@ -211,53 +221,6 @@ class Suppressions:
             class_=wish.class_,
             note=clean(wish.note),
         )
-
-    def _names(self, address: Address) -> tuple[bytes, ...]:
-        """The keys that an answer may stand under: the address's own, then its domain's."""
-        own = self._keys.of(address)
-        return (own,) if address.is_domain else (own, self._keys.of(address.domain_address()))
-
-
-def _in_force(
-    connection: sa.Connection, keys: Collection[bytes], stream: str | None, now: datetime
-) -> dict[bytes, list[Entry]]:
-    wanted = whole.in_force(stream, now)
-    found: dict[bytes, list[Entry]] = {}
-    for part in chunks(sorted(keys)):
-        for row in connection.execute(
-            sa.select(suppression).where(among(connection, suppression.c.key, part), wanted)
-        ).mappings():
-            found.setdefault(row["key"], []).append(Entry.of(row))
-    return found
-
-
-def _decided(
-    connection: sa.Connection, asked: Iterable[tuple[bytes, ...]], found: Mapping[bytes, list[Entry]]
-) -> dict[bytes, tuple[Keep, ...]]:
-    """Decisions to go on sending to the addresses of automatically suppressed domains: their own entries such a decision lifted."""
-    dead = {key for key, entries in found.items() if any(e.is_domain and e.origin == AUTOMATIC for e in entries)}
-    own = {names[0] for names in asked if dead.intersection(names[1:])} if dead else set()
-    return kept.decisions(connection, own) if own else {}
-
-
-def _holding(
-    names: tuple[bytes, ...],
-    found: Mapping[bytes, list[Entry]],
-    decided: Mapping[bytes, tuple[Keep, ...]],
-    now: datetime,
-) -> list[Entry]:
-    """The entries that answer for an address: a person's decision about it beats what is automatic about its domain."""
-    keeps = [keep.kept for keep in decided.get(names[0], ()) if keep.kept.holds(now)]
-    return [
-        entry
-        for key in names
-        for entry in found.get(key, ())
-        if not (
-            key != names[0]
-            and entry.origin == AUTOMATIC
-            and any(keep.covers(entry.scope, entry.reason) for keep in keeps)
-        )
-    ]
 
 
 def _rows(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, sa.Row[tuple[object, ...]]]:

@@ -127,6 +127,8 @@ address: Final = sa.Table(
 
 _KEPT: Final = address.c.kept.is_not(None)
 sa.Index("ix_address_kept", address.c.key, sqlite_where=_KEPT, postgresql_where=_KEPT)
+sa.Index("ix_address_kept_address", address.c.address, sqlite_where=_KEPT, postgresql_where=_KEPT)
+"""For whoever asks by the view `v_allowed`, and has no key."""
 
 suppression: Final = sa.Table(
     "suppression",

@@ -1,8 +1,12 @@
 """Views for outside readers: their names and columns stay as they are, whatever becomes of the tables below them.
 
-`v_suppressed` is the list in force with its plaintext, `v_postfix` what an MTA answers for each entry (as `lookup.action` says it).
-Expiry is seen to in SQL, by the database's clock. SQLite cannot rebuild a table while a view reads it: a migration that does so to
-`suppression` drops both views first and makes them again.
+`v_suppressed` is the list in force with its plaintext, `v_allowed` the addresses that a person goes on sending to although their
+domain is in it, and `v_postfix` what an MTA answers for each of either (as `lookup.action` says it). Expiry is seen to in SQL, by the
+database's clock. SQLite cannot rebuild a table while a view reads it: a migration that does so to `suppression` or `address` drops the
+views first and makes them again.
+
+`v_allowed` says less than a server knows: an address with an entry of its own, for whatever stream, is not in it, nor is one whose
+domain a person suppressed, and each decision is held against the domain by itself. In doubt the domain's entry is what is found.
 """
 
 from __future__ import annotations
@@ -25,6 +29,27 @@ SQLITE: Final = {
     FROM suppression
     WHERE address IS NOT NULL AND (until IS NULL OR until > strftime('%Y-%m-%d %H:%M:%f', 'now') OR second_look)
     """,
+    "v_allowed": """
+    CREATE VIEW v_allowed AS
+    SELECT a.address, json_extract(k.value, '$.scope') AS scope,
+      strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(k.value, '$.until')) AS until
+    FROM address AS a, json_each(a.kept) AS k
+    WHERE a.kept IS NOT NULL AND a.address IS NOT NULL AND NOT a.is_domain
+      AND (json_extract(k.value, '$.until') IS NULL OR julianday(json_extract(k.value, '$.until')) > julianday('now'))
+      AND NOT EXISTS (
+        SELECT 1 FROM suppression AS s
+        WHERE s.address = a.address AND (s.until IS NULL OR s.until > strftime('%Y-%m-%d %H:%M:%f', 'now') OR s.second_look)
+      )
+      AND 1 = (
+        SELECT min(
+          s.origin IN ('policy', 'import') AND json_extract(k.value, '$.scope') IN ('*', s.scope)
+          AND (s.reason IN ('bounce', 'import') OR coalesce(json_extract(k.value, '$.consent'), '') <> '')
+        )
+        FROM suppression AS s
+        WHERE s.address = '@' || substr(a.address, length(rtrim(a.address, replace(a.address, '@', ''))) + 1)
+          AND (s.until IS NULL OR s.until > strftime('%Y-%m-%d %H:%M:%f', 'now') OR s.second_look)
+      )
+    """,
     "v_postfix": """
     CREATE VIEW v_postfix AS
     SELECT address, scope, 'REJECT '
@@ -33,6 +58,8 @@ SQLITE: Final = {
       || CASE WHEN event IS NULL THEN '' ELSE ', ref=' || lower(hex(event)) END AS action
     FROM suppression
     WHERE address IS NOT NULL AND (until IS NULL OR until > strftime('%Y-%m-%d %H:%M:%f', 'now') OR second_look)
+    UNION ALL
+    SELECT address, scope, 'DUNNO' FROM v_allowed
     """,
 }
 POSTGRESQL: Final = {
@@ -42,6 +69,24 @@ POSTGRESQL: Final = {
     FROM suppression
     WHERE address IS NOT NULL AND (until IS NULL OR until > now() OR second_look)
     """,
+    "v_allowed": """
+    CREATE VIEW v_allowed AS
+    SELECT a.address, k.value ->> 'scope' AS scope, (k.value ->> 'until')::timestamptz AS until
+    FROM address AS a, jsonb_array_elements(a.kept::jsonb) AS k(value)
+    WHERE a.kept IS NOT NULL AND a.address IS NOT NULL AND NOT a.is_domain
+      AND ((k.value ->> 'until') IS NULL OR (k.value ->> 'until')::timestamptz > now())
+      AND NOT EXISTS (
+        SELECT 1 FROM suppression AS s WHERE s.address = a.address AND (s.until IS NULL OR s.until > now() OR s.second_look)
+      )
+      AND (
+        SELECT bool_and(
+          s.origin IN ('policy', 'import') AND (k.value ->> 'scope') IN ('*', s.scope)
+          AND (s.reason IN ('bounce', 'import') OR coalesce(k.value ->> 'consent', '') <> '')
+        )
+        FROM suppression AS s
+        WHERE s.address = substring(a.address FROM '@[^@]*$') AND (s.until IS NULL OR s.until > now() OR s.second_look)
+      )
+    """,
     "v_postfix": """
     CREATE VIEW v_postfix AS
     SELECT address, scope, 'REJECT '
@@ -50,6 +95,8 @@ POSTGRESQL: Final = {
       || CASE WHEN event IS NULL THEN '' ELSE ', ref=' || encode(event, 'hex') END AS action
     FROM suppression
     WHERE address IS NOT NULL AND (until IS NULL OR until > now() OR second_look)
+    UNION ALL
+    SELECT address, scope, 'DUNNO' FROM v_allowed
     """,
 }
 

@@ -20,7 +20,7 @@ PAGE: Final = 10_000
 """Entries in one short read, some three megabytes."""
 
 _COLUMNS: Final = tuple(
-    suppression.c[name] for name in ("id", "key", "address", "scope", "origin", "reason", "category")
+    suppression.c[name] for name in ("id", "key", "address", "is_domain", "scope", "origin", "reason", "category")
 )
 
 
@@ -41,12 +41,12 @@ def read(database: Database, *, stream: str | None, now: datetime) -> Iterator[S
     while True:
         with database.reading() as connection:
             page = connection.execute(statement.where(suppression.c.id > last)).all()
-        for _, key, address, scope, origin, reason, category in page:
-            yield Standing(key, address, shared(scope, origin, reason, category))
+        for _, key, address, is_domain, scope, origin, reason, category in page:
+            yield Standing(key, address, shared(scope, origin, reason, category), is_domain)
         if len(page) < PAGE:
             return
         last = page[-1].id
 
 
 def _why(scope: str, origin: str, reason: str, category: str | None) -> Why:
-    return Why(rank(scope, origin, reason), reason, category or "", scope)
+    return Why(rank(scope, origin, reason), reason, category or "", scope, origin)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bounceproc.lookup.bulk.normal import Forms
-    from bounceproc.ports import Standing, Why
+    from bounceproc.policy.history import Kept
+    from bounceproc.ports import Spared, Standing, Why
 
 DOMAINS_REMEMBERED: Final = 100_000
 """Domains whose keyed hash is kept; a list has its rows from few domains, and one made to have many stays bounded."""
@@ -41,18 +42,29 @@ class Judge:
         self,
         entries: Iterable[Standing],
         *,
+        spared: Iterable[Spared] = (),
         expected: int = 0,
         key_of_sha256: Callable[[bytes], bytes],
         delimiter: str | None = None,
     ) -> None:
-        """`delimiter` is what an extension begins with, where user+tag@ stands for user@, too."""
+        """`spared` is read first. `delimiter` is what an extension begins with, where user+tag@ stands for user@, too."""
         self._named = Table(expected)
         self._domains = Table()
         self._keyed = Table()
         self._key_of_sha256 = key_of_sha256
         self._delimiter = delimiter.encode() if delimiter else b""
         self._of_domains: dict[bytes, Why | None] = {}
+        self._spared: set[bytes] = set()
+        self._keeps: dict[bytes, list[Kept]] = {}
+        self._wide: dict[bytes, list[Why]] = {}
+        for one in spared:
+            if one.address is None:
+                self._keeps.setdefault(one.key, []).append(one.kept)
+            else:
+                self._spared.add(one.address.encode())
         for entry in entries:
+            if entry.is_domain and self._keeps:
+                self._wide.setdefault(entry.key, []).append(entry.why)
             if entry.address is None:  # forgotten, or never stored
                 self._keyed.put(entry.key, entry.why)
             elif entry.address.startswith("@"):
@@ -72,7 +84,8 @@ class Judge:
         best: dict[int, tuple[Why, str]] = {}
         for detail, found in self._found(forms):
             for place, why in found:
-                if place not in best or why.rank < best[place][0].rank:
+                is_stronger = place not in best or why.rank < best[place][0].rank
+                if is_stronger and not (detail and self._is_spared(forms.names[place], detail)):
                     best[place] = why, detail
         rejected = {place: Found(why.reason, why.category, why.scope, detail) for place, (why, detail) in best.items()}
         if forms.wrong:
@@ -88,6 +101,21 @@ class Judge:
             yield WITHOUT_EXTENSION, self._addresses(bare)
         if len(self._domains) or len(self._keyed):
             yield WHOLE_DOMAIN, self._in_domains(forms.domains())
+
+    def _is_spared(self, name: bytes, detail: str) -> bool:
+        """Whether a person decided to go on sending, whatever is automatic about something wider."""
+        if name in self._spared:
+            return True
+        if detail != WHOLE_DOMAIN:
+            return False
+        if self._delimiter and self._spared and self._bare(name) in self._spared:
+            return True
+        # Forgotten, or never stored: the list could not tell what its domain is.
+        keeps = self._keeps.get(self._key(name)) if self._keeps else None
+        if not keeps:
+            return False
+        wide = self._wide.get(self._key(b"@" + name.rpartition(b"@")[2]), ())
+        return all(any(keep.beats(why.scope, why.reason, why.origin) for keep in keeps) for why in wide)
 
     def _addresses(self, names: list[bytes]) -> Iterator[tuple[int, Why]]:
         yield from self._named.among(names)

@@ -50,6 +50,8 @@ class ExportSummary:
     """Entries that belong into another list of the same service."""
     lifted: int = 0
     """Addresses that were lifted since the version asked for, which a list of additions cannot say."""
+    overruled: int = 0
+    """Addresses that a person goes on sending to, and that are in no listed entry but that of their domain: the format cannot say so."""
 
 
 def export(
@@ -60,11 +62,13 @@ def export(
     now: datetime,
     since: int | None = None,
     stream: str | None = None,
+    delimiter: str | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> ExportSummary:
     """Write the list in force at `now` or, with `since`, what changed behind that version of the feed.
 
     `format_` is a name of `FORMATS`. With a stream, entries for it and for every stream count; without one, any scope. A path
+    `delimiter`: what an extension begins with, where user+tag@ is answered for by user@. A path
     is written all or nothing and gets `PATH.stamp` beside it, which says the version and the time; None is standard output. The
     list is never held in memory. `progress` hears how many entries are written so far, and at the end how many there are.
 
@@ -77,7 +81,7 @@ def export(
     """
     # Read before the list: what changes in the meantime is told again by the next delta, never missed.
     chosen = Format.parse(format_)
-    selection = Selection(reader, chosen, now, since, reader.version(), stream)
+    selection = Selection(reader, chosen, now, since, reader.version(), stream, delimiter=delimiter)
     written = _Written(selection, progress)
     if isinstance(out, Path):
         with writing(out) as file:
@@ -124,14 +128,16 @@ class _Written:
             chosen.domains,
             chosen.others,
             chosen.lifted,
+            chosen.overruled,
         )
 
     def into(self, file: BinaryIO) -> None:
         format_ = self._selection.format
         if format_.fill is not None:
-            format_.fill(file, self._counted(self._selection.entries()), self._inside)
+            format_.fill(file, self._counted(self._selection.entries()), self._selection.spared(), self._inside)
         else:
             file.writelines(_chunks(self._lines()))
+            file.writelines(_chunks(self._spared()))
         self._progress(self._count, self._count)
 
     def _lines(self) -> Iterator[str]:
@@ -161,6 +167,19 @@ class _Written:
                 continue
             self._tick()
             yield line
+
+    def _spared(self) -> Iterator[str]:
+        selection, last = self._selection, b""
+        for one in selection.spared():
+            assert selection.format.spare is not None, "what it cannot hold is counted and left out"
+            if one.key == last:  # one address, however many decisions
+                continue
+            last = one.key
+            line = selection.format.spare(one.address or "")
+            if line is None:
+                selection.overruled += 1
+            else:
+                yield line
 
     def _counted(self, entries: Iterable[Listed]) -> Iterator[Listed]:
         for listed in entries:

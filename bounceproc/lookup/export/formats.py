@@ -41,8 +41,15 @@ class Format:
     """Whether it can hold what was added since a version: what was lifted since then cannot be said in it."""
     feed: bool = False
     """Whether it can hold the feed itself, with additions, changes and removals."""
+    spare: Callable[[str], str | None] | None = None
+    """The lines of an address that may be mailed although its domain is in the list; None from it where the format cannot hold it."""
     wants: Callable[[Listed], bool] = lambda _listed: True
     """Whether an entry belongs into it; others have a list of their own."""
+
+    @property
+    def spares(self) -> bool:
+        """Whether it can say that a person goes on sending to an address of a listed domain."""
+        return self.fill is not None or self.spare is not None
 
     @classmethod
     def parse(cls, name: str) -> Format:
@@ -76,11 +83,23 @@ _ALL: Final = (
     Format(name="txt", about="one address a line", line=text.address_line),
     Format(name="sha256", about="SHA-256 of each address", line=text.hash_line("sha256"), domains=False),
     Format(name="md5", about="MD5 of each address", line=text.hash_line("md5"), domains=False),
-    Format(name="texthash", about="Postfix texthash:, or postmap(1)", line=mta.postfix_lines, comment="# "),
-    Format(name="cdb", about="Postfix cdb:", fill=fill_cdb(mta.postfix_pairs)),
-    Format(name="lmdb", about="Postfix lmdb:", fill=fill_lmdb(mta.postfix_pairs)),
-    Format(name="lsearch", about="Exim lsearch*@", line=mta.exim_lines, comment="# "),
-    Format(name="exim-cdb", about="Exim cdb*@", fill=fill_cdb(mta.exim_pairs)),
+    Format(
+        name="texthash",
+        about="Postfix texthash:, or postmap(1)",
+        line=lambda listed: mta.postfix_lines(mta.postfix_pairs(listed)),
+        spare=lambda address: mta.postfix_lines(mta.postfix_spared(address)),
+        comment="# ",
+    ),
+    Format(name="cdb", about="Postfix cdb:", fill=fill_cdb(mta.postfix_pairs, mta.postfix_spared)),
+    Format(name="lmdb", about="Postfix lmdb:", fill=fill_lmdb(mta.postfix_pairs, mta.postfix_spared)),
+    Format(
+        name="lsearch",
+        about="Exim lsearch*@",
+        line=lambda listed: mta.exim_lines(mta.exim_pairs(listed)),
+        spare=lambda address: mta.exim_lines(mta.exim_spared(address)),
+        comment="# ",
+    ),
+    Format(name="exim-cdb", about="Exim cdb*@", fill=fill_cdb(mta.exim_pairs, mta.exim_spared)),
     Format(name="rspamd", about="rspamd multimap", line=mta.rspamd_lines, comment="# "),
     Format(name="sqlite", about="a snapshot for any program, Exim included", fill=fill_sqlite, each_once=False),
     Format(name="ses", about="Amazon SES bulk import", line=providers.ses_line, domains=False, delta=True),

@@ -9,7 +9,7 @@ from bounceproc.lookup.action import postfix
 from bounceproc.lookup.export.listed import spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bounceproc.lookup.export.listed import Listed
 
@@ -24,12 +24,18 @@ def postfix_pairs(listed: Listed) -> Iterator[tuple[str, str]]:
         yield address.removeprefix("@"), postfix(listed.action)
 
 
-def postfix_lines(listed: Listed) -> str | None:
+def postfix_spared(address: str) -> Iterator[tuple[str, str]]:
+    """Key and value for an address that its domain does not answer for: DUNNO ends the search of access(5) in this table alone."""
+    for spelling in spellings(address):
+        yield spelling, "DUNNO"
+
+
+def postfix_lines(pairs: Iterable[tuple[str, str]]) -> str | None:
     """Lines for texthash:, or for postmap(1) to make any other table of."""
-    pairs = list(postfix_pairs(listed))
-    if not all(_POSTFIX_KEY.fullmatch(key) for key, _ in pairs):
+    made = list(pairs)
+    if not all(_POSTFIX_KEY.fullmatch(key) for key, _ in made):
         return None
-    return "".join(f"{key}\t{value}\n" for key, value in pairs)
+    return "".join(f"{key}\t{value}\n" for key, value in made)
 
 
 def exim_pairs(listed: Listed) -> Iterator[tuple[str, str]]:
@@ -38,9 +44,15 @@ def exim_pairs(listed: Listed) -> Iterator[tuple[str, str]]:
         yield (f"*{address}" if listed.is_domain else address), listed.action
 
 
-def exim_lines(listed: Listed) -> str:
+def exim_spared(address: str) -> Iterator[tuple[str, str]]:
+    """Key and value for an address that its domain does not answer for: it is found before `*@domain`, and says nothing."""
+    for spelling in spellings(address):
+        yield spelling, ""
+
+
+def exim_lines(pairs: Iterable[tuple[str, str]]) -> str:
     """Lines for lsearch; a key with a colon, a `#` or white space stands in quotation marks (Exim specification 9.5)."""
-    return "".join(f"{_exim_key(key)}: {value}\n" for key, value in exim_pairs(listed))
+    return "".join(f"{_exim_key(key)}: {value}\n" for key, value in pairs)
 
 
 def _exim_key(key: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import UsageError
 from bounceproc.event import iso
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bounceproc.lookup.export.formats import Format
-    from bounceproc.ports import Change, Suppression, SuppressionReader
+    from bounceproc.ports import Change, Spared, Suppression, SuppressionReader
 
 
 @dataclass(slots=True)
@@ -34,7 +34,8 @@ class Selection:
     domains: int = 0
     others: int = 0
     lifted: int = 0
-    _removed: int = field(default=0)
+    overruled: int = 0
+    delimiter: str | None = None
 
     def __post_init__(self) -> None:
         if self.since is None:
@@ -70,6 +71,18 @@ class Selection:
                 self.others += 1
             else:
                 yield listed
+
+    def spared(self) -> Iterator[Spared]:
+        """The addresses that may be mailed although their domain is in the list; those that the format cannot hold are counted."""
+        if self.since is not None or not self.format.domains:
+            return
+        last = b""
+        for one in self.reader.spared(stream=self.stream, now=self.now, delimiter=self.delimiter):
+            if self.format.spares and one.address is not None and LINE_ENDS.isdisjoint(one.address):
+                yield one
+            elif one.key != last:  # one address, however many decisions
+                self.overruled += 1
+            last = one.key
 
     def _entries(self) -> Iterator[Listed]:
         for entry in self.reader.suppressions(now=self.now):
@@ -117,11 +130,15 @@ class Selection:
                 listed = Listed.load(text)
                 last[listed.scope, listed.reason, listed.origin] = action, listed
             moment = iso(self.now) or ""
-            there = [each for action, each in last.values() if action != "remove" and (each.until or "~") > moment]
+            there = [each for action, each in last.values() if action in _STANDING and (each.until or "~") > moment]
             if there:
                 yield min(there, key=_strength)
             else:
                 self.lifted += 1
+
+
+_STANDING: Final = frozenset({"add", "change"})
+"""Lines of the feed behind which an entry stands. Others take it away, or tell of decisions to go on sending."""
 
 
 def _strength(listed: Listed) -> str:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
 
+    from bounceproc.policy.history import Kept
+    from bounceproc.ports import Said
+
 SINCE = datetime(2026, 11, 20, tzinfo=UTC)
 
 
@@ -35,6 +38,7 @@ class FakeList:
     """Entries by key, and a feed."""
 
     entries: dict[bytes, list[Suppression]] = field(default_factory=dict)
+    decided: dict[bytes, list[Kept]] = field(default_factory=dict)
     feed: list[bytes] = field(default_factory=list)
     broken: bool = False
     questions: int = 0
@@ -79,16 +83,28 @@ class FakeList:
         self._answer()
         yield from (key[:8] for key in sorted(self.entries))
 
-    def standing(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Ranked, ...]]:
+    def keep(self, text: str, kept: Kept) -> None:
+        key = self.keys.of(Address.parse(text))
+        self.decided.setdefault(key, []).append(kept)
+        self.feed.append(key)
+
+    def kept(self) -> Iterator[bytes]:
+        self._answer()
+        yield from self.decided
+
+    def standing(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Said, ...]]:
         self._answer()
         self.questions += 1
         return {
-            key: tuple(
-                Ranked((int(entry.scope != "*"), entry.until is not None, 0.0, False, 0.0), entry, entry.until)
-                for entry in self.entries[key]
+            key: (
+                *(
+                    Ranked((int(entry.scope != "*"), entry.until is not None, 0.0, False, 0.0), entry, entry.until)
+                    for entry in self.entries.get(key, ())
+                ),
+                *self.decided.get(key, ()),
             )
             for key in keys
-            if key in self.entries
+            if key in self.entries or key in self.decided
         }
 
     def touched(self, since: Place) -> tuple[Place, frozenset[bytes]] | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bounceproc.ports import AddressStatus
+    from bounceproc.ports import AddressStatus, Spared
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -55,6 +55,7 @@ class List:
 
     entries: Iterable[Suppression] = ()
     feed: Sequence[Change] = ()
+    allowed: Sequence[Spared] = ()
 
     def suppressions(self, *, now: datetime, include_expired: bool = False) -> Iterator[Suppression]:
         assert not include_expired
@@ -65,6 +66,9 @@ class List:
 
     def version(self) -> int:
         return self.feed[-1].version if self.feed else 7
+
+    def spared(self, *, stream: str | None, now: datetime, delimiter: str | None = None) -> Iterator[Spared]:
+        yield from self.allowed
 
     def check(self, addresses: Sequence[Address], *, stream: str | None, now: datetime) -> Mapping[str, Suppression]:
         raise NotImplementedError
