@@ -89,7 +89,6 @@ def left_out(summary: ExportSummary) -> tuple[tuple[int, str], ...]:
         ),
         (
             summary.overruled,
-            "addresses go on being mailed by a person's decision although their domain is in this list, which this format cannot say: "
-            "take them from `suppress allowed` before a domain is applied, or ask a server or filter the list instead",
+            "addresses that a person goes on sending to (`suppress allowed` shows them) stand below their domain, which this format cannot say: take the domain's line for all but them, or ask a server",
         ),
     )

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from bounceproc.client import wire
 from bounceproc.client.answer import NoAnswerError, settled, unanswered
@@ -46,6 +46,12 @@ class AsyncClient:
         self._timeout = timeout
         self._snapshot = snapshot
         self._idle: deque[Line] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.close()
 
     async def check(self, address: str, *, stream: str | None = None) -> Answer:
         """See `Client.check`.

@@ -6,7 +6,7 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from bounceproc.client import wire
 from bounceproc.client.answer import NoAnswerError, settled, unanswered
@@ -50,6 +50,12 @@ class Client:
         self._timeout = timeout
         self._snapshot = snapshot
         self._idle: deque[socket.socket] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
     def check(self, address: str, *, stream: str | None = None) -> Answer:
         """Whether one address may be mailed; for one stream, or for any scope without one.

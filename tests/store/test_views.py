@@ -15,7 +15,8 @@ from bounceproc.lookup.action import postfix, text_of
 from bounceproc.store import views
 from bounceproc.store.schema import Schema
 from tests.servers import require
-from tests.store.kit import DAY, Bench, bounce, reading
+from tests.store.kit import DAY, Bench, bounce, complaint, reading, soft
+from tests.store.test_keeping import keep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +58,35 @@ def test_they_say_what_the_list_says(bench: Bench) -> None:
             text_of(reason=entry.reason, class_=entry.class_, since=iso(entry.since) or "", ref=entry.ref)
         )
     assert actions["hard@example.com"].startswith("REJECT 5.1.1 undeliverable since 2026-03-02, ref=")
+
+
+def test_a_decision_to_go_on_sending_is_shown_where_the_domain_would_answer(bench: Bench) -> None:
+    bench.now = datetime.now(UTC)
+    for address in (
+        "boss@dead.example",
+        '"a@b"@dead.example',
+        "boss@shut.example",
+        "own@dead.example",
+        "x@live.example",
+    ):
+        keep(bench, address, now=bench.now - DAY)
+    keep(bench, "soon@dead.example", now=bench.now - DAY, until=bench.now + DAY)
+    keep(bench, "over@dead.example", now=bench.now - DAY, until=bench.now - DAY / 2)
+    days = [bench.now - (14 - 2 * number) * DAY for number in range(6)]
+    dead = [reading(soft(f"u{n % 3}@dead.example", "expired", at=at), ref=str(n)) for n, at in enumerate(days)]
+    bench.process(*dead, reading(complaint("own@dead.example", at=bench.now - DAY / 4), ref="own"))
+    bench.suppress("@shut.example")
+
+    allowed = {row["address"]: row["until"] for row in bench.rows("v_allowed")}
+    actions = {row["address"]: row["action"][:6] for row in bench.rows("v_postfix")}
+
+    assert set(allowed) == {"boss@dead.example", '"a@b"@dead.example', "soon@dead.example"}
+    assert allowed["boss@dead.example"] is None
+    assert allowed["soon@dead.example"] is not None
+    assert {address for address, action in actions.items() if action == "DUNNO"} == set(allowed)
+    assert actions["own@dead.example"] == actions["@dead.example"] == "REJECT"
+    spared = bench.store.suppressions.spared(stream=None, now=bench.now)
+    assert {one.address for one in spared} == set(allowed)
 
 
 def test_forgotten_entries_have_no_address_to_show(bench: Bench) -> None:

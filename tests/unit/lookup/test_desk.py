@@ -12,6 +12,7 @@ from bounceproc.address import Address
 from bounceproc.errors import UnavailableError
 from bounceproc.lookup.desk import Desk, StaleError
 from bounceproc.lookup.follower import Follower
+from bounceproc.policy.history import Kept
 from tests.unit.lookup.lists import FakeList
 
 if TYPE_CHECKING:
@@ -83,6 +84,41 @@ def test_an_extension_is_taken_off_where_that_is_asked_for() -> None:
     assert _ask(_desk(known), "user+tag@example.com") is None
     assert _ask(_desk(known, delimiter="+"), "user+tag@example.com") is not None
     assert _ask(_desk(known, delimiter="+"), "+user@example.com") is None
+
+
+def test_a_decision_to_go_on_sending_beats_the_domain_and_costs_nothing_where_no_domain_is_hit(tmp_path: Path) -> None:
+    kept = Kept("*", NOW - timedelta(days=1), NOW + timedelta(days=1))
+    known = FakeList()
+    known.add("@dead.example")
+    known.keep("boss@dead.example", kept)
+    known.keep("boss@live.example", kept)
+    known.keep("over@dead.example", Kept("*", NOW - timedelta(days=2), NOW))
+    for _ in range(2):  # once the index is made, once it comes from the snapshot
+        desk = _desk(known, path=tmp_path / "index")
+        desk.follower._delta.clear()
+
+        assert _ask(desk, "boss@dead.example") is None
+        assert _ask(desk, "over@dead.example") is not None
+        asked = known.questions
+        assert _ask(desk, "anybody@dead.example") is not None
+        assert desk.of(Address.parse("boss@live.example")).keys == ()
+        assert known.questions == asked
+
+
+def test_a_decision_is_answered_when_the_feed_was_read_and_is_not_lost_with_a_new_index() -> None:
+    known = FakeList()
+    known.add("@dead.example")
+    desk = _desk(known, delimiter="+")
+    assert _ask(desk, "boss@dead.example") is not None
+
+    known.keep("boss@dead.example", Kept("*", NOW, None))
+    desk.follower._catch_up()
+    assert _ask(desk, "boss@dead.example") is None
+    desk.follower._rebuild()
+    assert _ask(desk, "Boss+tag@dead.example") is None
+    known.add("@dead.example", reason="complaint")
+    desk.follower._catch_up()
+    assert _ask(desk, "boss@dead.example") is not None
 
 
 def test_a_hash_is_a_question() -> None:

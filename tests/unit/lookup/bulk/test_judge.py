@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bounceproc.address import Address
 from bounceproc.lookup.bulk import judge as room
 from bounceproc.lookup.bulk.judge import WHOLE_DOMAIN, WITHOUT_EXTENSION, Found, Judge
-from bounceproc.ports import Standing, Why
+from bounceproc.policy.history import Kept
+from bounceproc.ports import Spared, Standing, Why
 
 if TYPE_CHECKING:
     import pytest
@@ -79,6 +81,28 @@ def test_an_extension_is_taken_off_where_that_is_asked_for() -> None:
     found = judge_with(*entries, delimiter="+").judge(cells)
     assert set(found) == {0, 1, 3}
     assert found[0].detail == WITHOUT_EXTENSION
+
+
+def test_a_decision_to_go_on_sending_beats_what_is_automatic_about_something_wider() -> None:
+    kept = Kept("*", datetime(2026, 11, 1, tzinfo=UTC), None)
+    bulk = Why(5, "bounce", "expired", "*")
+    hidden, dead, shut = (Address(text, text) for text in ("hid@dead.example", "@dead.example", "@shut.example"))
+    entries = [
+        Standing(key_of(dead.sha256()), "@dead.example", bulk, is_domain=True),
+        Standing(key_of(shut.sha256()), "@shut.example", STRONG._replace(origin="manual"), is_domain=True),
+        Standing(b"", "user@dead.example", WEAK),
+    ]
+    spared = [
+        Spared(b"1", "boss@dead.example", kept),
+        Spared(key_of(hidden.sha256()), None, kept),
+        Spared(key_of(Address("hid@shut.example", "").sha256()), None, kept),
+    ]
+    judge = Judge(entries, spared=spared, key_of_sha256=key_of, delimiter="+")
+    names = ("boss", "boss+tag", "hid", "user", "user+tag", "anybody")
+
+    found = judge.judge([*(f"{name}@dead.example".encode() for name in names), b"hid@shut.example"])
+
+    assert set(found) == {3, 4, 5, 6}
 
 
 def test_what_is_no_address_is_told_from_what_is_blank() -> None:
