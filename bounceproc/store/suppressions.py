@@ -15,7 +15,7 @@ from bounceproc.store import addresses, answering, byhand, feed, kept, reviews, 
 from bounceproc.store.addresses import Touched
 from bounceproc.store.entries import Entry, strength
 from bounceproc.store.rows import clean
-from bounceproc.store.statements import among, chunks, retrying
+from bounceproc.store.statements import among, retrying
 from bounceproc.store.tables import address as address_table
 from bounceproc.store.tables import event, message, suppression
 

@@ -38,11 +38,11 @@ class FakeList:
     """Entries by key, and a feed."""
 
     entries: dict[bytes, list[Suppression]] = field(default_factory=dict)
-    decided: dict[bytes, list[Kept]] = field(default_factory=dict)
     feed: list[bytes] = field(default_factory=list)
     broken: bool = False
     questions: int = 0
     keys: FakeKeys = field(default_factory=FakeKeys)
+    decided: dict[bytes, list[Kept]] = field(default_factory=dict)
 
     def add(
         self,
