@@ -77,6 +77,8 @@ proxywrite unix - - n - 1 proxymap
 error      unix - - n - - error
 retry      unix - - n - - error
 lmtp       unix - - n - - lmtp
+smtp       unix - - n - - smtp
+virtual    unix - n n - - virtual
 anvil      unix - - n - 1 anvil
 scache     unix - - n - 1 scache
 postlog    unix-dgram n - n - 1 postlogd
