@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bounceproc.errors import BadDataError, BounceprocError, ConsentError
 from bounceproc.lookup.http import metrics, openapi
-from bounceproc.lookup.http.app import unavailable
+from bounceproc.lookup.http.app import broken, unavailable
 from bounceproc.lookup.http.gate import body, json_object
 from bounceproc.lookup.http.hot import LIST_LIMIT, one_of, subject
 from bounceproc.lookup.http.problems import ProblemError
@@ -179,7 +179,9 @@ def routes(room: Backroom) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/addresses/{address:path}/events", room.events, methods=["GET"]),
-            Route("/v1/addresses/{address:path}", room.described, methods=["GET"]),  # answered before; here for its 405
+            Route(
+                "/v1/addresses/{address:path}", room.described, methods=["GET"]
+            ),  # answered before; here for its 405 alone
             Route("/v1/check", room.described, methods=["POST"]),
             Route("/v1/suppressions", room.suppressions, methods=["GET"]),
             Route("/v1/suppressions/{address:path}", room.write, methods=["PUT", "DELETE"]),
@@ -190,7 +192,12 @@ def routes(room: Backroom) -> Starlette:
             Route("/metrics", room.measured, methods=["GET"]),
             Route("/openapi.json", room.described, methods=["GET"]),
         ],
-        exception_handlers={ProblemError: _problem, BounceprocError: _problem, HTTPException: _problem},
+        exception_handlers={
+            ProblemError: _problem,
+            BounceprocError: _problem,
+            HTTPException: _problem,
+            Exception: _problem,
+        },
     )
 
 
@@ -201,7 +208,8 @@ async def _problem(_request: Request, error: Exception) -> Response:
         error = ProblemError(409, f"{error.what}: only the recipient can take that back, and consent has to say how")
     elif isinstance(error, BounceprocError):
         error = unavailable(error)
-    assert isinstance(error, ProblemError), "nothing else is registered"
+    elif not isinstance(error, ProblemError):
+        error = broken()  # uvicorn hears of it as well, and logs it
     return Response(error.body(), error.status, error.headers, media_type="application/problem+json")
 
 
