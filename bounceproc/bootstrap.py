@@ -556,17 +556,39 @@ def simulated_rules(config: Config, rule_files: Sequence[Path]) -> Iterator[Iter
 
 
 def reclassify(config: Config, *, actor: str, on_progress: Callable[[int, int | None], None]) -> tuple[int, int]:
-    """Judge all that is recorded by the rules and the policy in force; returns how many events and entries changed."""
+    """Judge all that is recorded by the rules and the policy in force; returns how many events and entries changed.
+
+    Raises:
+        UsageError: the policy only observes.
+
+    """
+    return _judge_anew(config, classifier_with(config.classify.rule_files), actor=actor, on_progress=on_progress)
+
+
+def apply_policy(config: Config, *, actor: str, on_progress: Callable[[int, int | None], None]) -> int:
+    """Decide all that is recorded, as it was classified, by the policy in force; returns how many entries changed.
+
+    Raises:
+        UsageError: the policy only observes.
+
+    """
+    return _judge_anew(config, None, actor=actor, on_progress=on_progress)[1]
+
+
+def _judge_anew(
+    config: Config, classifier: Classifier | None, *, actor: str, on_progress: Callable[[int, int | None], None]
+) -> tuple[int, int]:
     from bounceproc.service.replay import judge_anew
 
+    policy = policy_of(config)
+    if not policy.enforce:
+        raise UsageError(
+            'the policy only observes: [policy] mode = "observe"',
+            'Write mode = "enforce" for it to be applied; --dry-run says what that would do.',
+        )
     with open_store(config) as store:
         return judge_anew(
-            store.replays,
-            policy_of(config),
-            datetime.now(UTC),
-            classifier=classifier_with(config.classify.rule_files),
-            actor=actor,
-            on_progress=on_progress,
+            store.replays, policy, datetime.now(UTC), classifier=classifier, actor=actor, on_progress=on_progress
         )
 
 

@@ -52,7 +52,7 @@ def check(
     parsed = [None if name == "-" else Address.parse(name) for name in names]
     wrong = [0]
     suppressed = False
-    with _Asking(config, database, stream, needs_all=format_.is_json) as asking:
+    with _Asking(config, database, stream, needs_all=format_.is_json, speaks=not quiet) as asking:
         addresses = _expanded(parsed, wrong)
         while batch := list(islice(addresses, BATCH)):
             found = asking.ask(batch)
@@ -93,8 +93,11 @@ def _print(address: Address, told: _Told | None, format_: Format) -> None:
 class _Asking:
     """Whoever answers: the server until it fails once, the database from then on."""
 
-    def __init__(self, config: Path | None, database: str | None, stream: str | None, *, needs_all: bool) -> None:
+    def __init__(
+        self, config: Path | None, database: str | None, stream: str | None, *, needs_all: bool, speaks: bool
+    ) -> None:
         self._config = config
+        self._speaks = speaks
         self._database = database
         self._stream = stream
         # A database that was named is another one than the server's, and only the database knows who decided and who wrote a note.
@@ -116,7 +119,9 @@ class _Asking:
 
             try:
                 answers = self._client.check_many([address.normal for address in addresses], stream=self._stream)
-            except NoAnswerError:
+            except NoAnswerError as error:
+                if self._speaks:
+                    say(f"[serve] http: {error.what}; asking the database instead")
                 self._client.close()
                 self._client = None
             else:

@@ -10,7 +10,7 @@ import typer
 
 from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
 from bounceproc.cli.outlooks import LIMIT, LimitOption, show_outlooks
-from bounceproc.cli.output import Format, harmless, out, print_json, say, table
+from bounceproc.cli.output import Format, harmless, out, print_json, progress, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,6 +88,36 @@ def due(
 
 
 @app.command()
+def apply(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say who would enter or leave the list, and why; change nothing.")
+    ] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="With --dry-run: a table for people, or JSON lines.")
+    ] = Format.TABLE,
+    limit: LimitOption = LIMIT,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Bring the list in line with the policy in force, by all that was recorded: after other numbers, or from observe to enforce.
+
+    What comes from now on is decided by the policy in any case; this is about what came before. See first what it would do:
+    `bounceproc policy apply --dry-run`. Entries made by hand or by an import stay, and so do those whose evidence is gone.
+    """
+    from bounceproc import bootstrap
+
+    loaded = configuration(config, database)
+    if dry_run:
+        with bootstrap.simulated_policy(loaded, None) as found:
+            show_outlooks(found, format_, limit)
+        return
+    with progress("deciding") as tick:
+        changed = bootstrap.apply_policy(loaded, actor=bootstrap.actor(), on_progress=tick)
+    say(f"suppressions changed: {changed}")
+
+
+@app.command()
 def observed(
     *,
     regretted: Annotated[bool, typer.Option("--regretted", help="Only what took mail later.")] = False,
@@ -100,11 +130,12 @@ def observed(
 ) -> None:
     """Show what `mode = "observe"` would have suppressed, and what it would have regretted: addresses that took mail later.
 
-    To have it in force, set `mode = "enforce"`, look at `bounceproc reclassify --dry-run`, and run it without.
+    To have it in force, set `mode = "enforce"`, look at `bounceproc policy apply --dry-run`, and run it without.
     """
     from bounceproc.bootstrap import open_store
 
-    with open_store(configuration(config, database)) as store:
+    loaded = configuration(config, database)
+    with open_store(loaded) as store:
         rows = (
             store.observing.summary()
             if summary
@@ -115,6 +146,8 @@ def observed(
     if not format_.is_json:
         counts = {name: sum(int(row[name] or 0) for row in total) for name in ("suppressed", "lifted", "regretted")}
         say("would have suppressed {suppressed}, lifted {lifted} again, and regretted {regretted}".format(**counts))
+        if loaded.policy.mode == "enforce" and total:
+            say("the policy enforces now what comes; `policy apply --dry-run` says what it makes of what came before")
 
 
 def _print(rows: Iterable[Mapping[str, str | int | None]], format_: Format) -> None:

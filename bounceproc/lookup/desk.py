@@ -88,7 +88,7 @@ class Desk:
         local, _, domain = name.rpartition(b"@")
         key_of, may_hold = self.keys.of_sha256, self.follower.may_hold
         keys = [key_of(hashlib.sha256(name).digest())] if local else []
-        if self._delimiter and (at := local.find(self._delimiter, 1)) > 0:
+        if self._delimiter and (at := local.find(self._delimiter, 1)) > 0 and local[:1] != b'"':
             keys.append(key_of(hashlib.sha256(local[:at] + b"@" + domain).digest()))
         keys.append(self._domains.get(domain) or self._domain(domain))
         if not any(map(may_hold, keys)):

@@ -64,7 +64,7 @@ def judge_anew(
     policy: Policy,
     now: datetime,
     *,
-    classifier: Classifier,
+    classifier: Classifier | None,
     actor: str,
     on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
 ) -> tuple[int, int]:
@@ -72,7 +72,8 @@ def judge_anew(
     events: set[bytes] = set()
     changed = 0
     for page in _pages(replays, now, classifier, on_progress):
-        anew = {one.event: one.after for subject in page for one in _judged(subject, classifier)}
+        judged = (one for subject in page for one in _judged(subject, classifier)) if classifier else ()
+        anew = {one.event: one.after for one in judged}
         events |= anew.keys()
         changed += replays.rewrite(page, anew, lambda history: decide(history, policy, now), actor=actor, now=now)
     return len(events), changed

@@ -138,7 +138,6 @@ smtpd_recipient_restrictions = {MAPS[way].format(served)}, permit_mynetworks, re
 smtpd_policy_service_default_action = DUNNO
 smtpd_error_sleep_time = 0s
 """,
-                services="smtp       unix - - n - - smtp\n",
             )
         )
         poller = served.house.start("poll", "--watch")

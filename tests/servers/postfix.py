@@ -77,6 +77,7 @@ proxywrite unix - - n - 1 proxymap
 error      unix - - n - - error
 retry      unix - - n - - error
 lmtp       unix - - n - - lmtp
+smtp       unix - - n - - smtp
 anvil      unix - - n - 1 anvil
 scache     unix - - n - 1 scache
 postlog    unix-dgram n - n - 1 postlogd
@@ -113,11 +114,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def postfix_to(target: int, more: str = "", services: str = "") -> Iterator[Postfix]:
-    """An instance that hands mail for DOMAIN over to this port, stopped with the block.
-
-    `more` are lines for main.cf, where the last one counts, `services` for master.cf.
-    """
+def postfix_to(target: int, more: str = "") -> Iterator[Postfix]:
+    """An instance that hands mail for DOMAIN over to this port, stopped with the block. `more` are lines for main.cf: the last one counts."""
     binary = require("postfix", PACKAGE)
     if os.geteuid() != 0:
         pytest.skip("Postfix starts for root only")
@@ -128,7 +126,7 @@ def postfix_to(target: int, more: str = "", services: str = "") -> Iterator[Post
             (folder / name).mkdir(mode=0o755)
         os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, 0)
         (folder / "etc/main.cf").write_text(MAIN.format(folder=folder, domain=DOMAIN, target=target) + more)
-        (folder / "etc/master.cf").write_text(MASTER.format(port=port) + services)
+        (folder / "etc/master.cf").write_text(MASTER.format(port=port))
         _run(binary, folder, "start")
         try:
             server = Postfix(folder, port)

@@ -76,7 +76,7 @@ class Served:
             text = answer.read()
             headers = {name.lower(): value for name, value in answer.getheaders()}
             is_json = "json" in headers.get("content-type", "")
-            return answer.status, json.loads(text) if is_json else text.decode(), headers
+            return answer.status, json.loads(text) if is_json and text else text.decode(), headers
 
     def memory(self) -> int:
         """Octets of the server's memory."""

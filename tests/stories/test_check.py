@@ -31,6 +31,7 @@ def test_the_server_answers(house: House) -> None:
     with serving() as server:
         serve_at(house, server.url)
         done = house.run("check", "bad@example.com", "listed@example.com", "--stream", "news", code=1)
+        assert done.stderr == ""
         assert house.run("check", "-q", "bad@example.com", code=1).stdout == ""
         house.run("check", "good@example.com")
 
@@ -44,11 +45,16 @@ def test_the_server_answers(house: House) -> None:
 
 def test_the_database_answers_where_the_server_does_not(house: House) -> None:
     serve_at(house, f"http://127.0.0.1:{free_port()}")
-    assert "SUPPRESSED" in house.run("check", "listed@example.com", code=1).stdout
+    lines = b"listed@example.com\n" * 2_500
+    done = house.run("check", "-", "listed@example.com", code=1, stdin=lines)
+    assert done.stdout.count("SUPPRESSED") == 2_501
+    assert done.stderr.count("asking the database instead") == 1
+    assert done.stderr.startswith("[serve] http: the server at 127.0.0.1:")
+    assert house.run("check", "-q", "listed@example.com", code=1).stderr == ""
     for raw in (b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", b"220 smtp\r\n\r\n"):
         with serving(raw=raw) as server:
             serve_at(house, server.url)
-            assert house.run("check", "listed@example.com", code=1).stderr == ""
+            assert house.run("check", "listed@example.com", code=1).stderr.count("asking the database instead") == 1
             assert len(server.requests) == 1
     with serving(silent=True) as server:
         serve_at(house, server.url)

@@ -148,6 +148,28 @@ def test_a_policy_that_only_observes_says_what_it_would_have_done_and_regretted(
     assert house.json("policy", "observed", "--regretted", "--format", "json") == []
 
 
+def test_from_observing_to_enforcing_what_came_before_is_applied_when_it_is_asked_for(house: House) -> None:
+    house.configuration.write_text('[policy]\nmode = "observe"\n')
+    (house.folder / "hard.eml").write_bytes(dsn("anna@example.com"))
+    house.run("ingest", "hard.eml")
+    house.run("suppress", "allow", "bert@example.com", "--reason", "she called")
+    (house.folder / "kept.eml").write_bytes(dsn("bert@example.com"))
+    house.run("ingest", "kept.eml")
+    for command in (("policy", "apply"), ("reclassify",)):
+        assert "only observes" in house.run(*command, code=2).stderr
+    assert house.json("suppress", "list", "--format", "json") == []
+
+    house.configuration.write_text('[policy]\nmode = "enforce"\n')
+    assert "`policy apply --dry-run`" in house.run("policy", "observed").stderr
+    house.run("check", "-q", "anna@example.com")
+    dry = house.run("policy", "apply", "--dry-run")
+    assert "1 would enter the list, 0 would leave it" in dry.stderr
+    assert house.json("suppress", "list", "--format", "json") == []
+    assert "suppressions changed: 1" in house.run("policy", "apply").stderr
+    assert [one["address"] for one in house.json("suppress", "list", "--format", "json")] == ["anna@example.com"]
+    assert "suppressions changed: 0" in house.run("policy", "apply").stderr
+
+
 @pytest.mark.server
 def test_a_poll_does_what_is_due_at_its_end(mail_user: MailUser, tmp_path: Path) -> None:
     house = House(tmp_path, mail_user)

@@ -134,6 +134,13 @@ def test_a_complaint_is_lifted_by_a_program_only_with_a_stated_consent(served: S
     assert served.request("DELETE", f"{path}?reason=mistake&consent=her%20mail", token=write)[1]["lifted"] == 1
 
 
+def test_a_head_is_answered_as_its_get_without_the_body(served: Served) -> None:
+    assert served.request("HEAD", "/v1/addresses/gone@example.com")[0] == 401
+    status, answer, headers = served.request("HEAD", "/v1/addresses/no-address", token=_token(served, "read"))
+    assert (status, answer if isinstance(answer, str) else "") == (400, "")
+    assert headers["content-type"] == "application/problem+json"
+
+
 def test_a_change_anywhere_is_answered_soon_and_writes_are_idempotent(served: Served) -> None:
     write = _token(served, "write")
     path = "/v1/suppressions/by-hand@example.com"

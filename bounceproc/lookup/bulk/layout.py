@@ -21,6 +21,7 @@ _BYTES: Final = "latin-1"
 """Carries octets through the csv module, which takes text, and back unchanged: all that it looks for is ASCII."""
 _MARKS: Final = re.compile(rb'[",\r\n]')
 _END: Final = "\x1fend"
+_QUOTE: Final = ord('"')
 
 
 class Rows(NamedTuple):
@@ -84,6 +85,11 @@ class Table:
         field = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"%b\r\n]*+)' % re.escape(self._octet)
         self._records = re.compile(rb"(?:%b(?:%b%b)*+(?:\r\n|\n|\r(?!\Z)))*+" % (field, re.escape(self._octet), field))
         """Whole records, as far as quotation marks stand only where they belong."""
+        before = rb"(?:%b%b){%d}+" % (field, re.escape(self._octet), column)
+        self._cell = re.compile(
+            rb"(?<![^\r\n])%b(%b)(?:%b%b)*+(?:\r\n|\n|\r)" % (before, field, re.escape(self._octet), field)
+        )
+        """Such a record that begins where a line does, and its address."""
 
     def measure(self, block: bytes) -> int:
         """See `Layout`."""
@@ -104,6 +110,9 @@ class Table:
         if b'"' not in block:
             fields = [line.split(self._octet, column + 1) for line in block.splitlines()]
             return Rows([row[column] if len(row) > column else None for row in fields], raw)
+        cells = self._cell.findall(block)
+        if len(cells) == len(raw) and b"" not in cells:  # as each holds a line end, each is one line
+            return Rows([_unquoted(cell) if cell[0] == _QUOTE else cell for cell in cells], raw)
         rows, ends = self._read(block, len(raw))
         if ends is not None:  # some rows have several lines
             if ends[-1:] != [len(raw)]:
@@ -133,6 +142,10 @@ class Table:
         except csv.Error as error:
             raise BadDataError(f"the list is no CSV: {error}", "A quotation mark may be missing.") from error
         return rows[:-1], ends[:-1]
+
+
+def _unquoted(cell: bytes) -> bytes:
+    return cell[1:-1].replace(b'""', b'"')
 
 
 def _lines(block: bytes) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ADDRESSES: Final = "/v1/addresses/"
+_READS: Final = frozenset({"GET", "HEAD"})
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -32,19 +33,23 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        path, method = scope["path"], scope["method"]
+        is_one = method in _READS and path.startswith(ADDRESSES) and not path.endswith("/events")
+        if not is_one and (method != "POST" or path != "/v1/check"):
+            await self._others(scope, receive, send)
+            return
         try:
-            path, method = scope["path"], scope["method"]
-            if method == "GET" and path.startswith(ADDRESSES) and not path.endswith("/events"):
+            if is_one:
                 answer = await self._questions.one(scope, path[len(ADDRESSES) :])
-            elif method == "POST" and path == "/v1/check":
-                answer = await self._questions.many(scope, receive)
             else:
-                await self._others(scope, receive, send)
-                return
+                answer = await self._questions.many(scope, receive)
         except ProblemError as problem:
             await _refuse(send, problem)
         except BounceprocError as error:
             await _refuse(send, unavailable(error))
+        except Exception:  # a mistake of ours is told like every other problem, and the next question is answered
+            logging.getLogger(__name__).exception("a question could not be answered")
+            await _refuse(send, broken())
         else:
             length = (b"content-length", str(len(answer)).encode())
             await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length]})
@@ -55,6 +60,11 @@ def unavailable(error: BounceprocError) -> ProblemError:
     """What a caller hears when the list cannot be asked: whether to send all the same is the caller's to declare."""
     logging.getLogger(__name__).warning("a question cannot be answered: %s", error.what)
     return ProblemError(503, "the suppression list cannot be asked", {"retry-after": "1"})
+
+
+def broken() -> ProblemError:
+    """What a caller hears of a mistake of ours; the log has the rest."""
+    return ProblemError(500, "this request could not be answered; the log of the server says why")
 
 
 async def _refuse(send: Send, problem: ProblemError) -> None:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bounceproc.errors import BadDataError, BounceprocError, ConsentError
 from bounceproc.lookup.http import metrics, openapi
-from bounceproc.lookup.http.app import unavailable
+from bounceproc.lookup.http.app import broken, unavailable
 from bounceproc.lookup.http.gate import body, json_object
 from bounceproc.lookup.http.hot import LIST_LIMIT, one_of, subject
 from bounceproc.lookup.http.problems import ProblemError
@@ -66,7 +66,7 @@ class Backroom:
         if cursor is not None:
             places = [place for place, event in enumerate(told, 1) if event.id == cursor]
             if not places:
-                raise ProblemError(400, "this cursor leads nowhere")
+                raise ProblemError(404, "there is no event any more where this cursor leads: begin again")
             told = told[places[0] :]
         page = told[:limit]
         return _page([event.to_dict() for event in page], page[-1].id if len(told) > limit else None)
@@ -95,6 +95,10 @@ class Backroom:
             for change in found
         ]
         return _page(rows, str(found[-1].version if found else since))
+
+    async def write(self, request: Request) -> Response:
+        """Suppress, or lift: one route, so that a 405 names both methods."""
+        return await (self.put(request) if request.method == "PUT" else self.delete(request))
 
     async def put(self, request: Request) -> Response:
         """Suppress."""
@@ -175,11 +179,12 @@ def routes(room: Backroom) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/addresses/{address:path}/events", room.events, methods=["GET"]),
-            Route("/v1/addresses/{address:path}", room.described, methods=["GET"]),  # answered before; here for its 405
+            Route(
+                "/v1/addresses/{address:path}", room.described, methods=["GET"]
+            ),  # answered before; here for its 405 alone
             Route("/v1/check", room.described, methods=["POST"]),
             Route("/v1/suppressions", room.suppressions, methods=["GET"]),
-            Route("/v1/suppressions/{address:path}", room.put, methods=["PUT"]),
-            Route("/v1/suppressions/{address:path}", room.delete, methods=["DELETE"]),
+            Route("/v1/suppressions/{address:path}", room.write, methods=["PUT", "DELETE"]),
             Route("/v1/changes", room.changes, methods=["GET"]),
             Route("/v1/sent", room.remember, methods=["POST"]),
             Route("/healthz", room.healthz, methods=["GET"]),
@@ -187,7 +192,12 @@ def routes(room: Backroom) -> Starlette:
             Route("/metrics", room.measured, methods=["GET"]),
             Route("/openapi.json", room.described, methods=["GET"]),
         ],
-        exception_handlers={ProblemError: _problem, BounceprocError: _problem, HTTPException: _problem},
+        exception_handlers={
+            ProblemError: _problem,
+            BounceprocError: _problem,
+            HTTPException: _problem,
+            Exception: _problem,
+        },
     )
 
 
@@ -198,7 +208,8 @@ async def _problem(_request: Request, error: Exception) -> Response:
         error = ProblemError(409, f"{error.what}: only the recipient can take that back, and consent has to say how")
     elif isinstance(error, BounceprocError):
         error = unavailable(error)
-    assert isinstance(error, ProblemError), "nothing else is registered"
+    elif not isinstance(error, ProblemError):
+        error = broken()  # uvicorn hears of it as well, and logs it
     return Response(error.body(), error.status, error.headers, media_type="application/problem+json")
 
 
@@ -249,6 +260,6 @@ def _moment(text: object) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text if isinstance(text, str) else "")
-    except ValueError as error:
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ProblemError(422, "until has to be a moment in ISO 8601") from error
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

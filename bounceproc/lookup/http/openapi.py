@@ -35,7 +35,42 @@ _PROBLEM: Final = {
         }
     },
 }
-_ADDRESS: Final = {"name": "address", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_ADDRESS: Final = {
+    "name": "address",
+    "in": "path",
+    "required": True,
+    "description": "An e-mail address in any of its forms, or @domain for a whole domain.",
+    "schema": {"type": "string", "format": "email", "minLength": 2},
+}
+_WORDS: Final = {"type": "string", "minLength": 1, "maxLength": 1000, "pattern": r"\S"}
+_SCOPE: Final = {"type": "string", "maxLength": 1000, "pattern": r"^(\*|stream:[A-Za-z0-9._-]+)$"}
+_MOMENT: Final[dict[str, Any]] = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+_MAIL: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "message_id": {"type": "string", "minLength": 1, "maxLength": 998, "pattern": "^[!-;=?-~]+$"},
+        "recipient": {"type": "string", "format": "email"},
+        "stream": {"type": ["string", "null"], "maxLength": 200, "pattern": "^[A-Za-z0-9._-]*$"},
+        "reference": {"type": ["string", "null"], "maxLength": 200, "pattern": "^[ -~]*$"},
+        "sent_at": {
+            "anyOf": [*_MOMENT["anyOf"], {"type": "string", "maxLength": 0}],
+            "description": "Not in the future; now where it is not there or empty.",
+        },
+    },
+    "required": ["message_id", "recipient"],
+}
+_SENT: Final[dict[str, Any]] = {
+    "anyOf": [
+        _MAIL,
+        {
+            "type": "object",
+            "properties": {"messages": {"type": "array", "items": _MAIL, "maxItems": LIST_LIMIT}},
+            "required": ["messages"],
+        },
+    ]
+}
+_PLACE: Final = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+_EVENT: Final = {"type": "string", "pattern": "^[0-9a-f]+$"}
 
 
 def _query(name: str, schema: dict[str, Any] = _TEXT, *, required: bool = False) -> dict[str, Any]:
@@ -65,7 +100,7 @@ def _operation(
 def document(version: str) -> dict[str, Any]:
     """The whole document."""
     limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000})
-    cursor, stream = _query("cursor"), _query("stream")
+    cursor, stream = _query("cursor", _PLACE), _query("stream")
     check = {
         "type": "object",
         "properties": {
@@ -76,7 +111,7 @@ def document(version: str) -> dict[str, Any]:
     }
     put = {
         "type": "object",
-        "properties": {"reason": {"type": "string", "minLength": 1}, "scope": _TEXT, "until": _MAYBE},
+        "properties": {"reason": _WORDS, "scope": _SCOPE, "until": _MOMENT},
         "required": ["reason"],
     }
     plain = {"type": "object"}
@@ -88,7 +123,9 @@ def document(version: str) -> dict[str, Any]:
         "paths": {
             "/v1/addresses/{address}": {"get": _operation("May this address be mailed?", _ANSWER, _ADDRESS, stream)},
             "/v1/addresses/{address}/events": {
-                "get": _operation("Its history, newest first.", _LIST, _ADDRESS, cursor, limit)
+                "get": _operation(
+                    "Its history, newest first.", _LIST, _ADDRESS, _query("cursor", _EVENT), limit, problems=(404,)
+                )
             },
             "/v1/check": {
                 "post": _operation(
@@ -109,15 +146,15 @@ def document(version: str) -> dict[str, Any]:
                     "Lift. A complaint only with `consent`: how the recipient took it back.",
                     plain,
                     _ADDRESS,
-                    _query("reason", {"type": "string", "minLength": 1}, required=True),
-                    _query("scope"),
-                    _query("consent", {"type": "string", "minLength": 1}),
+                    _query("reason", _WORDS, required=True),
+                    _query("scope", _SCOPE),
+                    _query("consent", _WORDS),
                     problems=(403, 409, 422),
                 ),
             },
-            "/v1/changes": {"get": _operation("The feed behind a version.", _LIST, _query("since"), limit)},
+            "/v1/changes": {"get": _operation("The feed behind a version.", _LIST, _query("since", _PLACE), limit)},
             "/v1/sent": {
-                "post": _operation("What was sent.", plain, body=plain, problems=(403, 413, 422, 501)),
+                "post": _operation("What was sent.", plain, body=_SENT, problems=(403, 413, 422, 501)),
             },
             "/healthz": {"get": _operation("The process lives.", plain)},
             "/readyz": {"get": _operation("Answers can be trusted.", plain)},

@@ -24,8 +24,14 @@ MEMORY = "django.core.mail.backends.locmem.EmailBackend"
 
 @pytest.fixture(scope="module", autouse=True)
 def _configured() -> None:
-    settings.configure(EMAIL_BACKEND=BACKEND, DEFAULT_FROM_EMAIL="us@sender.example")
-    django.setup()
+    prepare()
+
+
+def prepare() -> None:
+    """Django takes its settings once in a process."""
+    if not settings.configured:
+        settings.configure(EMAIL_BACKEND=BACKEND, DEFAULT_FROM_EMAIL="us@sender.example")
+        django.setup()
 
 
 @pytest.fixture
