@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
 import smtplib
 import time
 from collections import Counter
@@ -56,7 +57,7 @@ def documented(way: str) -> str:
         for words in ("the code", "a running server (", "a running server that knows")
     )
     deferring = policy.replace("smtpd_policy_service_default_action = DUNNO\n", "")
-    return code + {"socketmap": socketmap, "policy": policy, "policy without its last line": deferring}[way]
+    return code + {"socketmap": socketmap, "policy": policy, "policy that defers": deferring}[way]
 
 
 def _rules() -> list[tuple[str, str]]:
@@ -149,6 +150,15 @@ class Circle:
         self.served.process.wait(DEADLINE)
 
     @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server's connections stand and nothing answers, for as long as the block lasts."""
+        self.served.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.served.process.send_signal(signal.SIGCONT)
+
+    @contextmanager
     def serving_again(self) -> Iterator[None]:
         """The server once more, at the same ports, until the block ends."""
         process = self.served.house.start("serve")
@@ -161,8 +171,8 @@ class Circle:
 
 
 @contextmanager
-def circle(folder: Path, way: str) -> Iterator[Circle]:
-    """Everything started, and stopped with the block; Postfix asks in the given way."""
+def circle(folder: Path, way: str, more: str = "") -> Iterator[Circle]:
+    """Everything started, and stopped with the block; Postfix asks in the given way. `more`: for main.cf, and the last word."""
     with ExitStack() as held:
         dovecot, lmtp = held.enter_context(_dovecot_with_lmtp())
         user = dovecot.new_user()
@@ -174,8 +184,8 @@ def circle(folder: Path, way: str) -> Iterator[Circle]:
         asks = documented(way).replace("127.0.0.1:8026", f"127.0.0.1:{served.socketmap}")
         asks = asks.replace("127.0.0.1:8027", f"127.0.0.1:{served.policy}")
         routes = f"{{ {DOMAIN} = lmtp:inet:127.0.0.1:{lmtp} }}, {{ dest.test = smtp:[127.0.0.1]:{sink.port} }}"
-        more = f"transport_maps = inline:{{ {routes} }}\nsmtpd_error_sleep_time = 0s\n"
-        postfix = held.enter_context(postfix_to(lmtp, more + asks))
+        asks += f"transport_maps = inline:{{ {routes} }}\nsmtpd_error_sleep_time = 0s\n{more}"
+        postfix = held.enter_context(postfix_to(lmtp, asks))
         poller = Watched(folder)
         held.callback(poller.close)
         poller.until(lambda: any("1 waiting for mail" in line for line in poller.told))

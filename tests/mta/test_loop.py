@@ -15,7 +15,7 @@ from tests.unit.mails import complaint
 pytestmark = pytest.mark.server
 
 README = Path(__file__).parents[2] / "README.md"
-WITHOUT = {"socketmap": 451, "policy": 250, "policy without its last line": 451}
+WITHOUT = {"socketmap": 451, "policy": 250, "policy that defers": 451}
 """What Postfix answers to a RCPT while the server is away, by the way in which it asks."""
 
 
@@ -85,6 +85,17 @@ def test_a_server_killed_in_the_middle_costs_no_mail(tmp_path: Path, way: str) -
             made.world.is_full = False
             until(lambda: made.postfix.queued() == [])
             assert made.accounts() == Counter(list(made.accepted))
+
+
+def test_a_server_that_hangs_is_passed_by_as_the_timeout_says(tmp_path: Path) -> None:
+    with circle(tmp_path, "policy", "smtpd_policy_service_timeout = 1s\n") as made:
+        made.send("gone@dest.test")
+        until(lambda: made.ask("gone@dest.test")[0] == 550)
+        with made.frozen():
+            assert made.send("living@dest.test") == 250
+            assert made.ask("gone@dest.test")[0] == 250
+        until(lambda: made.world.taken == [2])
+        assert made.ask("gone@dest.test")[0] == 550
 
 
 def test_the_manual_has_the_lines_that_were_tried() -> None:
