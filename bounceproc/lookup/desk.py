@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DOMAINS: Final = 50_000
 """Domains whose keys are kept at hand."""
+CONFIRMED_WITHIN: Final = 2.0
+"""Seconds that the list has to confirm one hit. Postfix holds a sender up for as long as we do, and a sender gives up on it."""
 
 
 class StaleError(UnavailableError):
@@ -52,6 +54,7 @@ class Desk:
         delimiter: str | None = None,
         max_staleness: float = 60.0,
         executor: Executor | None = None,
+        confirmed_within: float = CONFIRMED_WITHIN,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`delimiter`: what an extension begins with, where user+tag@ also answers for user@."""
@@ -60,6 +63,7 @@ class Desk:
         self._delimiter = delimiter.encode() if delimiter else b""
         self._max_staleness = max_staleness
         self._executor = executor
+        self._confirmed_within = confirmed_within
         self._now = now
         self._domains: dict[bytes, bytes] = {}
 
@@ -121,10 +125,14 @@ class Desk:
         """The strongest entry in force.
 
         Raises:
-            BounceprocError: the list cannot be asked.
+            BounceprocError: the list cannot be asked, or does not say anything in time.
 
         """
-        return (await self.answers([question], stream))[0]
+        try:
+            async with asyncio.timeout(self._confirmed_within):
+                return (await self.answers([question], stream))[0]
+        except TimeoutError:
+            raise UnavailableError(f"the database said nothing for {self._confirmed_within:g} seconds") from None
 
     async def answers(self, questions: Sequence[Question], stream: str | None) -> list[Suppression | None]:
         """The answer to each question, with one question to the list for all of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -80,6 +81,7 @@ lmtp       unix - - n - - lmtp
 smtp       unix - - n - - smtp
 anvil      unix - - n - 1 anvil
 scache     unix - - n - 1 scache
+showq      unix n - n - - showq
 postlog    unix-dgram n - n - 1 postlogd
 """
 
@@ -95,6 +97,12 @@ class Postfix:
         """Hand a bounce to it, as a mail system elsewhere does."""
         with smtplib.SMTP("127.0.0.1", self.port, timeout=START_TIMEOUT) as client:
             assert client.sendmail("", [recipient], message) == {}
+
+    def queued(self) -> list[str]:
+        """The recipients that its queue still holds a message for, one entry for each message."""
+        command = [require("postqueue", PACKAGE), "-c", str(self.folder / "etc"), "-j"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT, check=True).stdout
+        return [to["address"] for line in said.splitlines() for to in json.loads(line)["recipients"]]
 
     def wait_for(self, words: str) -> str:
         """The line of its log that has these words."""

@@ -106,6 +106,16 @@ def read_netstring(client: socket.socket) -> bytes:
     return data.partition(b":")[2][:-1]
 
 
+def until_listening(process: Popen[bytes]) -> None:
+    """Wait until a server that was just started says so."""
+    assert process.stderr is not None
+    said = b""
+    while not said.rpartition(b"\n")[0].rpartition(b"\n")[2].startswith(b"listening"):  # notes may come first
+        line = process.stderr.readline()
+        said += line
+        assert line, said
+
+
 @contextlib.contextmanager
 def serving(folder: Path, extra: str = "", head: str = "", socketmap: str | None = None) -> Iterator[Served]:
     """A server with its own database, until the block ends. `socketmap`: where it is, if not at a port."""
@@ -116,13 +126,8 @@ def serving(folder: Path, extra: str = "", head: str = "", socketmap: str | None
     places = "".join(f'{name} = "{place}"\n' for name, place in listed.items())
     (folder / "bounceproc.toml").write_text(f"{head}\n[serve]\n{places}{extra}")
     process = house.start("serve")
-    assert process.stderr is not None
     try:
-        said = b""
-        while not said.rpartition(b"\n")[0].rpartition(b"\n")[2].startswith(b"listening"):  # notes may come first
-            line = process.stderr.readline()
-            said += line
-            assert line, said
+        until_listening(process)
         yield Served(house, process, *ports)
     finally:
         process.send_signal(signal.SIGTERM)

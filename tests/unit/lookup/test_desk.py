@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,18 +17,20 @@ from bounceproc.policy.history import Kept
 from tests.unit.lookup.lists import FakeList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from bounceproc.ports import Suppression
+    from bounceproc.ports import Said, Suppression
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-def _desk(known: FakeList, *, delimiter: str | None = None, path: Path | None = None) -> Desk:
+def _desk(
+    known: FakeList, *, delimiter: str | None = None, path: Path | None = None, confirmed_within: float = 60.0
+) -> Desk:
     follower = Follower(known, "0123abcd", path=path)
     follower.load()
-    return Desk(known.keys, follower, delimiter=delimiter, now=lambda: NOW)
+    return Desk(known.keys, follower, delimiter=delimiter, confirmed_within=confirmed_within, now=lambda: NOW)
 
 
 def _ask(desk: Desk, text: str, stream: str | None = None) -> Suppression | None:
@@ -256,3 +259,34 @@ def test_a_hit_that_cannot_be_confirmed_is_no_answer() -> None:
     with pytest.raises(UnavailableError):
         _ask(desk, "gone@example.com")
     assert _ask(desk, "fine@example.com") is None
+
+
+class _Silent(FakeList):
+    """A list that says nothing until it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+
+    def standing(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Said, ...]]:
+        self.may.wait()
+        return super().standing(keys)
+
+
+def test_a_hit_that_is_not_confirmed_in_time_is_no_answer_and_one_that_comes_later_is_kept() -> None:
+    known = _Silent()
+    known.add("gone@example.com")
+    desk = _desk(known, confirmed_within=0.01)
+    question = desk.of(Address.parse("gone@example.com"))
+
+    async def asked() -> None:
+        try:
+            with pytest.raises(UnavailableError, match=r"said nothing for 0\.01 seconds"):
+                await desk.answer(question, None)
+        finally:
+            known.may.set()  # the end of the loop waits for the thread
+
+    asyncio.run(asked())
+    known_now, entry = desk.at_hand(question, None)
+    assert known_now
+    assert entry is not None
