@@ -92,6 +92,8 @@ class Circle:
     postfix: Postfix
     served: Served
     world: World
+    way: str
+    """How Postfix asks."""
     user: MailUser
     """The account that bounces come to."""
     accepted: dict[int, str] = field(default_factory=dict)
@@ -122,12 +124,22 @@ class Circle:
         self.accepted[number] = recipient
         return 250
 
-    def seconds_until_refused(self, recipient: str) -> float:
-        """How long it takes from a report's arrival in the mailbox, which is empty now, until Postfix refuses."""
-        until(lambda: any(self.user.stored().values()))
+    @contextmanager
+    def timed(self, recipient: str, what: str) -> Iterator[None]:
+        """Print how long it takes from the arrival of what the block sends in the mailbox until Postfix refuses, and wait for that."""
+        before = self._mails()
+        yield
+        until(lambda: self._mails() > before)
         arrived = time.monotonic()
         until(lambda: self.ask(recipient)[0] == 550)
-        return time.monotonic() - arrived
+        print(f"{self.way}: refused {time.monotonic() - arrived:.2f} s after {what} was delivered")  # noqa: T201 - a figure, not a claim
+
+    def _mails(self) -> int:
+        return sum(path.parent.name in {"new", "cur"} for path in self.user.maildir().rglob("*"))
+
+    def arrived(self) -> Counter[str]:
+        """Whom the world has taken letters for."""
+        return Counter(self.accepted[number] for number in self.world.taken)
 
     def reported(self) -> list[int]:
         """The letters that a report in the mailbox is about, of all its folders."""
@@ -189,7 +201,7 @@ def circle(folder: Path, way: str, more: str = "") -> Iterator[Circle]:
         poller = Watched(folder)
         held.callback(poller.close)
         poller.until(lambda: any("1 waiting for mail" in line for line in poller.told))
-        yield Circle(postfix, served, world, user)
+        yield Circle(postfix, served, world, way, user)
 
 
 @contextmanager

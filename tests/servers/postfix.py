@@ -57,11 +57,12 @@ relay_domains = {domain}
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_reject_unlisted_recipient = no
 queue_run_delay = 1s
-minimal_backoff_time = 1s
-maximal_backoff_time = 1s
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
 transport_retry_time = 1s
 """
-"""Nothing is looked up in DNS, no map is a file, and what is deferred is tried again every second."""
+"""Nothing is looked up in DNS, no map is a file, and what is deferred is tried again every two seconds. After one second its file may still be
+locked by the last try: Postfix then says "skipped, still being delivered", and leaves it alone until a restart."""
 
 MASTER: Final = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -98,11 +99,18 @@ class Postfix:
         with smtplib.SMTP("127.0.0.1", self.port, timeout=START_TIMEOUT) as client:
             assert client.sendmail("", [recipient], message) == {}
 
-    def queued(self) -> list[str]:
-        """The recipients that its queue still holds a message for, one entry for each message."""
-        command = [require("postqueue", PACKAGE), "-c", str(self.folder / "etc"), "-j"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT, check=True).stdout
-        return [to["address"] for line in said.splitlines() for to in json.loads(line)["recipients"]]
+    def queued(self, name: str | None = None) -> list[str]:
+        """The recipients that its queue, or this part of it, still holds a message for: one entry for each message."""
+        found = [json.loads(line) for line in self._postqueue("-j").splitlines()]
+        return [to["address"] for mail in found if name in {None, mail["queue_name"]} for to in mail["recipients"]]
+
+    def flush(self) -> None:
+        """Have all that was deferred tried again, now."""
+        self._postqueue("-f")
+
+    def _postqueue(self, option: str) -> str:
+        command = [require("postqueue", PACKAGE), "-c", str(self.folder / "etc"), option]
+        return subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT, check=True).stdout
 
     def wait_for(self, words: str) -> str:
         """The line of its log that has these words."""
