@@ -113,12 +113,14 @@ class Circle:
             code, said = client.rcpt(recipient)
         return code, said.decode()
 
-    def send(self, recipient: str) -> int:
+    def send(self, recipient: str, return_path: str | None = None) -> int:
         """A whole letter of its own number; the code of the answer that decided."""
         number = next(self._numbers)
         with smtplib.SMTP("127.0.0.1", self.postfix.port, timeout=DEADLINE) as client:
             try:
-                client.sendmail(self.return_path, [recipient], LETTER.format(to=recipient, number=number))
+                client.sendmail(
+                    return_path or self.return_path, [recipient], LETTER.format(to=recipient, number=number)
+                )
             except smtplib.SMTPRecipientsRefused as refused:
                 return refused.recipients[recipient][0]
         self.accepted[number] = recipient
@@ -183,8 +185,11 @@ class Circle:
 
 
 @contextmanager
-def circle(folder: Path, way: str, more: str = "") -> Iterator[Circle]:
-    """Everything started, and stopped with the block; Postfix asks in the given way. `more`: for main.cf, and the last word."""
+def circle(folder: Path, way: str, more: str = "", head: str = "") -> Iterator[Circle]:
+    """Everything started, and stopped with the block; Postfix asks in the given way.
+
+    `more`: for main.cf, and the last word. `head`: tables of our own configuration.
+    """
     with ExitStack() as held:
         dovecot, lmtp = held.enter_context(_dovecot_with_lmtp())
         user = dovecot.new_user()
@@ -192,7 +197,7 @@ def circle(folder: Path, way: str, more: str = "") -> Iterator[Circle]:
         sink = Controller(world, hostname="127.0.0.1", port=free_port())
         sink.start()
         held.callback(sink.stop)
-        served = held.enter_context(serving(folder, head=SLOW + House(folder, user).configuration.read_text()))
+        served = held.enter_context(serving(folder, head=head + SLOW + House(folder, user).configuration.read_text()))
         asks = documented(way).replace("127.0.0.1:8026", f"127.0.0.1:{served.socketmap}")
         asks = asks.replace("127.0.0.1:8027", f"127.0.0.1:{served.policy}")
         routes = f"{{ {DOMAIN} = lmtp:inet:127.0.0.1:{lmtp} }}, {{ dest.test = smtp:[127.0.0.1]:{sink.port} }}"

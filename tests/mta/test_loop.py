@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bounceproc.returnpath import make
 from tests.mta.circle import Circle, circle, documented
 from tests.stories.serving import until
 from tests.unit.mails import complaint
@@ -104,6 +106,18 @@ def test_a_server_killed_in_the_middle_costs_no_mail(tmp_path: Path, way: str) -
             running.postfix.flush()
             until(lambda: running.postfix.queued() == [])
             assert running.accounts() == Counter(list(running.accepted))
+
+
+def test_only_what_bounced_to_a_signed_return_path_acts_where_there_is_a_secret(tmp_path: Path) -> None:
+    secret = "a secret for tests only"
+    identity = f'[identity]\ntoken_secret = "{secret}"\n'
+    with circle(tmp_path, "socketmap", "recipient_delimiter = +\n", identity) as running:
+        assert running.send("gone-plain@dest.test") == 250
+        until(lambda: running.reported() == [1] and running.user.uids() == [])
+        with running.timed("gone-signed@dest.test", "the report"):
+            path = make("gone-signed@dest.test", running.return_path, secrets=[secret], now=datetime.now(UTC))
+            assert running.send("gone-signed@dest.test", path) == 250
+        assert running.ask("gone-plain@dest.test")[0] == 250, "anybody could have written that report"
 
 
 def test_the_manual_has_the_lines_that_were_tried() -> None:
