@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,9 @@ SHOWN: Final = 10
 """Columns that an error names."""
 PEEK: Final = 64 * 1024
 """Octets that tell what a list is."""
+
+_JSON: Final = re.compile(rb"\s*[{\[]\s*[\"{}\[\]]")
+"""How JSON begins. A brace alone may begin an address, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def open_listing(
     start = source.peek(PEEK)[:PEEK]
     text = _decoded(source, start, encoding)
     lines = Lines(text)
-    if start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["} and encoding_of(start) is None:
+    if _JSON.match(start.removeprefix(codecs.BOM_UTF8)) and encoding_of(start) is None:
         first, rows = _peeked(_objects(text))
         found = wanted or (make_of(first) if first is not None else None) or make_named("jsonl")
         return Listing(found.name, "jsonl", "", ",", _judged_values(rows, found, given))

@@ -21,7 +21,7 @@ def piece(
     """One piece of evidence, `day` days after DAY_0, about an original message of its own."""
     when = DAY_0 + timedelta(days=day)
     fields: dict[str, Any] = {
-        "id": f"{day}{category}{given_}".encode(),
+        "id": f"{day}{category}{class_}{given_}".encode(),
         "type": EventType.BOUNCE,
         "category": category,
         "class_": class_,

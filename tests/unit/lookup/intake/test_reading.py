@@ -184,3 +184,8 @@ def test_no_octets_end_the_reading(content: bytes) -> None:
     head = b"email,reason,until,scope\n"
     rows = list(opened(head + content).rows)
     assert len(rows) <= content.count(b"\n") + content.count(b"\r") + 1
+
+
+def test_a_brace_that_begins_an_address_begins_no_json() -> None:
+    assert names("{@a.example,BOUNCE\n") == ["{@a.example"]
+    assert names('{ "email": "a@a.example"}\n') == ["a@a.example"]
