@@ -958,7 +958,7 @@ class _ByPrograms:
     store: Store
 
     def put(self, wanted: Wanted) -> bool:
-        reason, note = manual_reason(wanted.reason, None)
+        reason, note = manual_reason(wanted.reason, wanted.note)
         return self.store.suppressions.suppress(
             wanted.subject,
             scope=wanted.scope,

@@ -788,6 +788,7 @@ class Wanted:
     reason: str
     """Any words; those of the vocabulary become the entry's reason, others its note."""
     actor: str
+    note: str | None = None
     until: datetime | None = None
     consent: str | None = None
     """How the recipient took a complaint back, where one is to be lifted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import hashlib
+import http.client
 import json
 import os
 import resource
@@ -134,6 +135,46 @@ def test_a_complaint_is_lifted_by_a_program_only_with_a_stated_consent(served: S
     assert served.request("DELETE", f"{path}?reason=mistake&consent=her%20mail", token=write)[1]["lifted"] == 1
 
 
+def test_a_program_says_for_whom_and_why_and_its_token_is_named_in_any_case(served: Served) -> None:
+    write, path = _token(served, "write"), "/v1/suppressions/noted@example.com"
+    asked = {"reason": "moved away", "note": "told us at the desk", "actor": "ticket 4711"}
+    assert served.request("PUT", path, asked, token=write)[1]["changed"] is True
+    assert served.request("PUT", path, asked, token=write)[1]["changed"] is False
+
+    entries = {row["address"]: row for row in served.house.json("suppress", "list", "--format", "json")}
+    told = entries["noted@example.com"]
+    assert (told["reason"], told["note"]) == ("manual", "moved away; told us at the desk")
+    assert told["actor"] == "ticket 4711 (api:the-writeer)"
+    for wrong in ("", " ", "x\n", 7, "x" * 201, "anna@example.com"):
+        assert served.request("PUT", path, {"reason": "x", "actor": wrong}, token=write)[0] == 422
+    for wrong in ("", 7, "x" * 1001):
+        assert served.request("PUT", path, {"reason": "x", "note": wrong}, token=write)[0] == 422
+    assert served.request("DELETE", f"{path}?reason=back&actor=%0A", token=write)[0] == 422
+    assert served.request("DELETE", f"{path}?reason=back&actor=Anna", token=write)[1]["lifted"] == 1
+    lines = served.request("GET", "/v1/changes", token=write)[1]["results"]
+    assert [one["action"] for one in lines if one["address"] == "noted@example.com"] == ["add", "remove"]
+
+
+def test_what_is_over_already_is_not_called_suppressed(served: Served) -> None:
+    path = "/v1/suppressions/over@example.com"
+    asked = {"reason": "manual", "until": "2020-01-01T00:00:00Z"}
+    assert served.request("PUT", path, asked, token=_token(served, "write"))[1]["suppressed"] is False
+    assert served.map(b"suppressed over@example.com") == b"NOTFOUND "
+
+
+@pytest.mark.parametrize(
+    "data", [b"GARBAGE\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n"]
+)
+def test_what_is_no_http_is_told_so_as_a_problem(served: Served, data: bytes) -> None:
+    with served.connect(served.http) as client:
+        client.sendall(data)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert (answer.status, answer.getheader("content-type")) == (400, "application/problem+json")
+        assert json.loads(answer.read())["status"] == 400
+        assert client.recv(1) == b""
+
+
 def test_a_head_is_answered_as_its_get_without_the_body(served: Served) -> None:
     assert served.request("HEAD", "/v1/addresses/gone@example.com")[0] == 401
     status, answer, headers = served.request("HEAD", "/v1/addresses/no-address", token=_token(served, "read"))
@@ -204,6 +245,8 @@ def test_an_operator_needs_no_token_on_loopback(served: Served) -> None:
         ("GET", "/v1/suppressions?limit=1&limit=2", None, 400),
         ("GET", "/v1/changes?since=x", None, 400),
         ("GET", "/nothing", None, 404),
+        ("GET", "/healthz/", None, 404),
+        ("POST", "/v1/check/", b"{}", 404),
         ("POST", "/v1/suppressions", b"{}", 405),
         ("POST", "/v1/check", b"", 400),
         ("POST", "/v1/check", b"\xff", 400),

@@ -19,6 +19,7 @@ from bounceproc.lookup.http.app import broken, unavailable
 from bounceproc.lookup.http.gate import body, json_object
 from bounceproc.lookup.http.hot import LIST_LIMIT, one_of, subject
 from bounceproc.lookup.http.problems import ProblemError
+from bounceproc.lookup.http.schemas import ACTOR_LIMIT, WORDS_LIMIT
 from bounceproc.ports import Wanted
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bounceproc.lookup.hall import Hall
     from bounceproc.lookup.http.gate import Gate
     from bounceproc.lookup.tally import Tally
+    from bounceproc.lookup.tokens import Caller
     from bounceproc.ports import ListReader, ListWriter, SentLedger, SuppressionReader
 
 PAGE = 1000
@@ -108,11 +110,13 @@ class Backroom:
             subject=subject(request.path_params["address"]),
             scope=_scope(asked.get("scope", "*")),
             reason=_reason(asked.get("reason")),
+            note=_words("note", asked.get("note")),
             until=_moment(asked.get("until")),
-            actor=f"api:{caller.name}",
+            actor=_actor(asked.get("actor"), caller),
         )
         changed = await self.run(lambda: self.writer.put(wanted))
-        return JSONResponse({"address": wanted.subject.text, "suppressed": True, "changed": changed})
+        holds = wanted.until is None or wanted.until > datetime.now(UTC)
+        return JSONResponse({"address": wanted.subject.text, "suppressed": holds, "changed": changed})
 
     async def delete(self, request: Request) -> Response:
         """Lift."""
@@ -122,8 +126,8 @@ class Backroom:
             subject=subject(request.path_params["address"]),
             scope=_scope("*" if scope is None else scope),
             reason=_reason(one_of(request.scope, "reason")),
-            consent=_consent(one_of(request.scope, "consent")),
-            actor=f"api:{caller.name}",
+            consent=_words("consent", one_of(request.scope, "consent")),
+            actor=_actor(one_of(request.scope, "actor"), caller),
         )
         lifted = await self.run(lambda: self.writer.lift(wanted, every_scope=scope is None))
         return JSONResponse({"address": wanted.subject.text, "lifted": lifted})
@@ -176,7 +180,7 @@ class Backroom:
 
 def routes(room: Backroom) -> Starlette:
     """The application."""
-    return Starlette(
+    made = Starlette(
         routes=[
             Route("/v1/addresses/{address:path}/events", room.events, methods=["GET"]),
             Route(
@@ -199,6 +203,8 @@ def routes(room: Backroom) -> Starlette:
             Exception: _problem,
         },
     )
+    made.router.redirect_slashes = False  # a redirect is neither an answer nor a problem
+    return made
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
@@ -236,19 +242,35 @@ def _place(request: Request, name: str) -> int:
 
 
 def _reason(text: object) -> str:
-    if not isinstance(text, str) or not text.strip() or len(text) > PAGE:
-        raise ProblemError(422, f"a change needs a reason of at most {PAGE} characters")
+    if not isinstance(text, str) or not text.strip() or len(text) > WORDS_LIMIT:
+        raise ProblemError(422, f"a change needs a reason of at most {WORDS_LIMIT} characters")
     return text
 
 
-def _consent(text: str | None) -> str | None:
-    if text is not None and (not text.strip() or len(text) > PAGE):
-        raise ProblemError(422, f"consent has 1 to {PAGE} characters")
+def _words(name: str, text: object) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str) or not text.strip() or len(text) > WORDS_LIMIT:
+        raise ProblemError(422, f"{name} has 1 to {WORDS_LIMIT} characters")
     return text
+
+
+def _actor(name: object, caller: Caller) -> str:
+    """Who it was, for whomever they say they did it: the token is named in any case.
+
+    A recipient who changes something himself is tempting to name here, but who it was is sealed, and survives a `forget`.
+    """
+    if name is None:
+        return f"api:{caller.name}"
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > ACTOR_LIMIT:
+        raise ProblemError(422, f"actor has 1 to {ACTOR_LIMIT} characters, all of which can be printed")
+    if "@" in name:
+        raise ProblemError(422, "actor is a name or a ticket, and no address: it is never erased")
+    return f"{name.strip()} (api:{caller.name})"
 
 
 def _scope(text: object) -> str:
-    if isinstance(text, str) and len(text) <= PAGE and text.isprintable():
+    if isinstance(text, str) and len(text) <= WORDS_LIMIT and text.isprintable():
         kind, _, name = text.partition(":")
         if text == "*" or (kind == "stream" and name.strip()):
             return text

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bounceproc.lookup.http.problems import ProblemError
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -49,6 +51,19 @@ class Measured(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self.begun_at, self._head = None, 0
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its words are uvicorn's
+        """What is no HTTP is refused as every other problem is: uvicorn would write plain text."""
+        body = ProblemError(400, "this is no HTTP request").body()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in headers), b"", body]
+        self.transport.write(b"\r\n".join(lines))
+        self.transport.close()
 
     def pause_writing(self) -> None:
         self.begun_at = time.monotonic()
