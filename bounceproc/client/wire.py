@@ -127,7 +127,7 @@ class Response:
             NoAnswerError: the server could not say anything.
 
         """
-        if self.status in {400, 404, 422}:  # to the server it is no address
+        if self.status == 400:  # to the server it is no address; 404 is another server, or a wrong path
             return [None]
         return [_read(asked, self._value())]
 

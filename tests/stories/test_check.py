@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers.postfix import free_port
+from tests.stories import serving as real
 from tests.stories.house import House
 from tests.unit.client.server import serving
 
@@ -59,6 +60,21 @@ def test_the_database_answers_where_the_server_does_not(house: House) -> None:
     with serving(silent=True) as server:
         serve_at(house, server.url)
         house.run("check", "listed@example.com", code=1)
+
+
+def test_a_server_that_was_there_is_asked_and_missed(house: House) -> None:
+    with real.serving(house.folder) as served:
+        assert house.run("check", "listed@example.com", "fine@example.com", code=1).stderr == ""
+        (house.folder / "bounceproc.db").rename(house.folder / "away.db")
+        assert "SUPPRESSED" in house.run("check", "listed@example.com", code=1).stdout, "only the server can know"
+        (house.folder / "away.db").rename(house.folder / "bounceproc.db")
+        served.process.kill()
+        served.process.wait(60)
+        done = house.run("check", "listed@example.com", "fine@example.com", code=1)
+
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["SUPPRESSED", "send"]
+    assert done.stderr.count("asking the database instead") == len(done.stderr.splitlines()) == 1
+    assert house.run("check", "--quiet", "listed@example.com", code=1).stderr == ""
 
 
 def test_a_named_database_and_json_are_the_database_s(house: House) -> None:

@@ -36,7 +36,7 @@ class Server:
         stream = parse_qs(parts.query).get("stream", [None])[0]
         if parts.path.startswith("/v1/addresses/"):
             address = unquote(parts.path.removeprefix("/v1/addresses/"))
-            return (200, self.told(address, stream)) if "@" in address else (422, {"title": "no address"})
+            return (200, self.told(address, stream)) if "@" in address else (400, {"title": "no address"})
         asked = json.loads(body)
         return 200, {"results": [self.told(each, asked.get("stream")) for each in asked["addresses"]]}
 

@@ -143,6 +143,7 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_that(ask: Ask) 
         b"220 mx.example.com ESMTP\r\n\r\n",
         b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 307 There\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -166,6 +167,17 @@ def test_whatever_answers_there_it_is_an_answer_or_what_was_declared(ask: Ask, r
 def test_an_answer_may_end_with_the_connection(ask: Ask) -> None:
     with serving(raw=b'HTTP/1.0 200 OK\r\n\r\n{"suppressed": true}') as server:
         assert ask(server.url, ["bad@example.com"])[0].suppressed
+
+
+def test_a_server_that_knows_no_such_question_is_none_of_ours_and_the_snapshot_answers(
+    ask: Ask, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.db"
+    export(List([entry("bad@example.com")]), "sqlite", snapshot, now=datetime(2020, 1, 1, tzinfo=UTC))
+    with serving(raw=b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as server:
+        assert ask(server.url, ["bad@example.com"], snapshot=snapshot)[0].suppressed
+        with pytest.raises(NoAnswerError, match="404"):
+            ask(server.url, ["bad@example.com"])
 
 
 def test_a_snapshot_answers_in_between(ask: Ask, tmp_path: Path) -> None:
