@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 import requests
@@ -20,34 +20,64 @@ if TYPE_CHECKING:
 
 EXAMPLES = 40
 """Requests of each kind for each operation."""
+BARRED_EXAMPLES = 8
+"""The same from those who may not ask, or not write: what they ask matters little."""
+
+_EACH: Final[dict[str, Any]] = {
+    "deadline": None,
+    "database": None,
+    "derandomize": True,
+    "suppress_health_check": list(HealthCheck),
+}
+
+
+class Server(NamedTuple):
+    """Where it is, and its tokens by what they may do."""
+
+    url: str
+    tokens: dict[str, str]
+
+    def headers(self, role: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[role]}"}
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Where a server is, and a token that may write."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("openapi")
     house = House(folder)
-    made = house.run("serve", "--new-token", "write", "tester")
-    (folder / "tokens").write_text(made.stderr.strip().rpartition(": ")[2])
+    made = {role: house.run("serve", "--new-token", role, f"{role}-tester") for role in ("write", "read")}
+    (folder / "tokens").write_text("\n".join(done.stderr.strip().rpartition(": ")[2] for done in made.values()))
     (folder / "tokens").chmod(0o600)
     house.run("suppress", "add", "gone@example.com", "@dead.example", "--reason", "bounce")
     house.run("ingest", "-", stdin=dsn("bounced@example.com"))
+    tokens = {"none": "of-nobody", **{role: done.stdout.strip() for role, done in made.items()}}
     with serving(folder, 'tokens_file = "tokens"\n', "[identity]\nledger = true\n") as served:
-        yield f"http://127.0.0.1:{served.http}", made.stdout.strip()
+        yield Server(f"http://127.0.0.1:{served.http}", tokens)
 
 
 schema = schemathesis.openapi.from_dict(document("1"))
 
 
 @schema.parametrize()
-@settings(
-    max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-def test_every_answer_is_one_of_the_document(case: Any, token: tuple[str, str]) -> None:
-    url, secret = token
+@settings(max_examples=EXAMPLES, **_EACH)
+def test_every_answer_is_one_of_the_document(case: Any, server: Server) -> None:
     # A schema cannot say what a whole e-mail address is, nor that a mail was not sent in the future.
     leave = [positive_data_acceptance] if case.path == "/v1/sent" or "{address}" in case.path else []
-    case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {secret}"}, excluded_checks=leave)
+    case.call_and_validate(base_url=server.url, headers=server.headers("write"), excluded_checks=leave)
+
+
+@pytest.mark.parametrize("role", ["none", "read"])
+@schema.parametrize()
+@settings(max_examples=BARRED_EXAMPLES, **_EACH)
+def test_who_may_not_is_refused_as_the_document_says(case: Any, server: Server, role: str) -> None:
+    answer = case.call_and_validate(
+        base_url=server.url, headers=server.headers(role), excluded_checks=[positive_data_acceptance]
+    )
+    is_open = not case.path.startswith("/v1/")  # on loopback
+    is_write = case.method in {"PUT", "DELETE"} or case.path == "/v1/sent"
+    if answer.status_code == 405 or is_open or (role == "read" and not is_write):
+        return
+    assert answer.status_code == (401 if role == "none" else 403)
 
 
 @pytest.mark.parametrize(
@@ -69,11 +99,10 @@ def test_every_answer_is_one_of_the_document(case: Any, token: tuple[str, str]) 
     ],
 )
 def test_what_there_is_to_tell_has_the_shape_of_the_document(
-    method: str, path: str, rest: str, body: Any, token: tuple[str, str]
+    method: str, path: str, rest: str, body: Any, server: Server
 ) -> None:
-    url, secret = token
-    target = url + path.partition("{")[0] + rest
-    answer = requests.request(method, target, json=body, headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+    target = server.url + path.partition("{")[0] + rest
+    answer = requests.request(method, target, json=body, headers=server.headers("write"), timeout=30)
 
     assert answer.status_code == 200
     schema[path][method].validate_response(answer)
