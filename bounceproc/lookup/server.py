@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class House:
             servers += [await self._policy()] if self.policy else []
             http = self.http_server(self.http) if self.http is not None and self.http_server is not None else None
             serving = asyncio.ensure_future(http.run_on(self.http.opened)) if http and self.http else None
+            gc.collect()
+            gc.freeze()  # what is here stays to the end: looking through all of it would hold up every question
             on_ready()
             await asyncio.wait(
                 {asyncio.ensure_future(stop.wait()), *([serving] if serving else [])},

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from bounceproc.ports import Said, Suppression
     from bounceproc.store.engine import Database
 
-ROWS: Final = 100_000
-"""Keys in one short read."""
+ROWS: Final = 10_000
+"""Keys in one short read: more of them at once find no room in the caches of a processor."""
 CHANGES: Final = 10_000
 """Lines of the feed in one read."""
 
@@ -79,7 +79,7 @@ class Lookups:
             for piece in copy:
                 gathered.append(bytes(piece))
                 size += len(piece)
-                if size < ROWS:
+                if size < ROWS * _ROW.size:
                     continue
                 rest, begun, octets = _cut(rest + b"".join(gathered), begun)
                 gathered, size = [], 0
