@@ -722,6 +722,9 @@ class Keyed(Protocol):
     def of_sha256(self, sha256: bytes) -> bytes:
         """The key of the address whose normal form has this SHA-256."""
 
+    def of_names(self, names: Iterable[bytes]) -> list[bytes]:
+        """The keys of the addresses and domains with these normal forms in UTF-8."""
+
 
 class Place(NamedTuple):
     """How far the feed was read."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from bounceproc.address import Address
+    from bounceproc.lookup.bulk.normal import Forms
     from bounceproc.lookup.follower import Follower
     from bounceproc.ports import Keyed, Said, Suppression
 
@@ -77,28 +78,53 @@ class Desk:
         self._trusted()
         return self._of(address.normal.encode())
 
-    def of_many(self, names: Iterable[bytes]) -> list[Question]:
-        """The questions about normal forms of addresses in UTF-8, in their order; an empty one asks nothing.
+    def of_many(self, forms: Forms) -> dict[int, Question]:
+        """The questions about many normal forms that the list may have entries of, by their places; surely not about the others.
 
         Raises:
             StaleError: no answer can be trusted.
 
         """
         self._trusted()
-        of = self._of
-        return [of(name) if name else SURELY_NOT for name in names]
+        names, of = forms.names, self._of
+        places = self._doubtful(forms)
+        return {place: of(names[place]) for place in sorted(places) if names[place]}
+
+    def _doubtful(self, forms: Forms) -> set[int]:
+        """Where `_of` would find something: each way of it for all names at once."""
+        names, among = forms.names, self.follower.among
+        places = among(self.keys.of_names(names))
+        if self._delimiter:
+            extended = [place for place, name in enumerate(names) if self._delimiter in name]
+            bare = {place: found for place in extended if (found := self._bare(names[place]))}
+            whose = list(bare)
+            places.update(whose[at] for at in among(self.keys.of_names(bare.values())))
+        domains = forms.domains()
+        ours = list(set(domains))
+        known = self._domains
+        held = {ours[at] for at in among([known.get(domain) or self._domain(domain) for domain in ours])}
+        if held:
+            places.update(place for place, domain in enumerate(domains) if domain in held)
+        return places
 
     def _of(self, name: bytes) -> Question:
         local, _, domain = name.rpartition(b"@")
         key_of, may_hold = self.keys.of_sha256, self.follower.may_hold
         keys = [key_of(hashlib.sha256(name).digest())] if local else []
-        if self._delimiter and (at := local.find(self._delimiter, 1)) > 0 and local[:1] != b'"':
-            keys.append(key_of(hashlib.sha256(local[:at] + b"@" + domain).digest()))
+        if self._delimiter and (bare := self._bare(name)):
+            keys.append(key_of(hashlib.sha256(bare).digest()))
         keys.append(self._domains.get(domain) or self._domain(domain))
         if not any(map(may_hold, keys)):
             return SURELY_NOT
         may_spare = self.follower.may_spare  # a person may have decided about one of the others
         return Question(tuple(key for key in keys if may_hold(key) or may_spare(key)))
+
+    def _bare(self, name: bytes) -> bytes:
+        """The name without its extension; empty where it has none, and where it is quoted."""
+        if (at := name.find(self._delimiter, 1)) < 0 or name[:1] == b'"':
+            return b""
+        end = name.rindex(b"@")
+        return name[:at] + name[end:] if at < end else b""
 
     def of_sha256(self, digest: bytes) -> Question:
         """The question about the address with this digest; its domain is not known.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import BounceprocError
 from bounceproc.lookup import snapshot
-from bounceproc.lookup.index import Index, number
+from bounceproc.lookup.index import PREFIX, Index, number
 from bounceproc.lookup.snapshot import Snapshot
 from bounceproc.ports import BEGINNING
 
@@ -65,6 +66,13 @@ class Follower:
         value = number(key)
         # The delta first: `_swap` puts the new index in place before the new delta, and this thread may be in between.
         return value in self._delta or value in self._index
+
+    def among(self, keys: Sequence[bytes]) -> set[int]:
+        """The places of those keys that the list may have entries with: `may_hold` for many at once."""
+        prefixes = b"".join([key[:PREFIX] for key in keys])
+        delta = self._delta  # first, as above
+        changed = struct.unpack(f">{len(keys)}Q", prefixes) if delta else ()
+        return {place for place, value in enumerate(changed) if value in delta}.union(self._index.among(prefixes))
 
     def may_spare(self, key: bytes) -> bool:
         """Whether a person may have decided to go on sending to what has this key, before the index was made; later is `may_hold`."""

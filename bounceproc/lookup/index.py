@@ -8,6 +8,8 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.lookup.numbers import ascends, bitmap, met
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -44,7 +46,7 @@ class Index:
             part = array("Q", piece)
             if sys.byteorder == "little":
                 part.byteswap()
-            if not _ascends(keys, part):
+            if (keys and part and keys[-1] > part[0]) or not ascends(memoryview(part)):
                 raise ValueError("the keys do not ascend")
             keys.extend(part)
         return cls(memoryview(keys), memoryview(_bitmap(keys)))
@@ -56,6 +58,10 @@ class Index:
         keys = self.keys
         found = bisect_left(keys, number)
         return found < len(keys) and keys[found] == number
+
+    def among(self, prefixes: bytes) -> list[int]:
+        """The places of those that it has, of many joined big-endian prefixes."""
+        return met(prefixes, self.keys, self._bitmap)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -75,18 +81,6 @@ def number(key: bytes) -> int:
     return found
 
 
-def _ascends(before: array[int], part: array[int]) -> bool:
-    if before and part and before[-1] > part[0]:
-        return False
-    listed = part.tolist()
-    return listed == sorted(listed)
-
-
 def _bitmap(keys: array[int]) -> bytearray:
     bits = max(SMALLEST_BITMAP, (len(keys) * BITS_PER_KEY - 1).bit_length() if keys else 0)
-    shift = 64 - bits
-    bitmap = bytearray(1 << bits - 3)
-    for value in keys:
-        place = value >> shift
-        bitmap[place >> 3] |= 1 << (place & 7)
-    return bitmap
+    return bitmap(memoryview(keys), bits)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bounceproc.errors import AccessError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from bounceproc.address import Address
@@ -43,6 +44,15 @@ class Keys:
         keyed = self._keyed.copy()
         keyed.update(sha256)
         return keyed.digest()
+
+    def of_names(self, names: Iterable[bytes]) -> list[bytes]:
+        """The keys of the addresses and domains with these normal forms in UTF-8; nothing is called that need not be."""
+        sha256, copy, keys = hashlib.sha256, self._keyed.copy, []
+        for name in names:
+            keyed = copy()
+            keyed.update(sha256(name).digest())
+            keys.append(keyed.digest())
+        return keys
 
     def original(self, identifier: str | None) -> bytes:
         """Tells original messages apart by Message-ID or envelope id (8 octets); empty where there is none."""

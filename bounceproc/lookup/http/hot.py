@@ -86,11 +86,14 @@ class Questions:
 
     async def _results(self, texts: list[str], stream: str | None) -> list[str]:
         forms = normal_forms([text.encode(errors="surrogatepass") for text in texts]) if texts else _NONE
-        questions = self._desk.of_many(forms.names)
-        results = [f'{{"address":{text}{_NO}' for text in map(quoted, texts)]
+        questions = self._desk.of_many(forms)
+        if forms.plain:  # nothing in any of them has to be escaped
+            results = [f'{{"address":"{text}"{_NO}' for text in texts]
+        else:
+            results = [f'{{"address":{text}{_NO}' for text in map(quoted, texts)]
         for place in forms.wrong:
             questions[place], results[place] = self._unusual(texts[place], results[place])
-        doubtful = [place for place, question in enumerate(questions) if question.keys]
+        doubtful = [place for place, question in questions.items() if question.keys]
         if doubtful:
             entries = await self._desk.answers([questions[place] for place in doubtful], stream)
             for place, entry in zip(doubtful, entries, strict=True):

@@ -13,7 +13,7 @@ from bounceproc.ports import BEGINNING, Place, Ranked, Suppression
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bounceproc.policy.history import Kept
     from bounceproc.ports import Said
@@ -31,6 +31,9 @@ class FakeKeys:
 
     def of_sha256(self, sha256: bytes) -> bytes:
         return hashlib.blake2b(sha256, digest_size=16, key=b"pepper").digest()
+
+    def of_names(self, names: Iterable[bytes]) -> list[bytes]:
+        return [self.of_sha256(hashlib.sha256(name).digest()) for name in names]
 
 
 @dataclass

@@ -11,6 +11,7 @@ import pytest
 
 from bounceproc.address import Address
 from bounceproc.errors import UnavailableError
+from bounceproc.lookup.bulk.normal import normal_forms
 from bounceproc.lookup.desk import Desk, StaleError
 from bounceproc.lookup.follower import Follower
 from bounceproc.policy.history import Kept
@@ -122,6 +123,24 @@ def test_a_decision_is_answered_when_the_feed_was_read_and_is_not_lost_with_a_ne
     known.add("@dead.example", reason="complaint")
     desk.follower._catch_up()
     assert _ask(desk, "boss@dead.example") is not None
+
+
+def test_many_questions_are_those_of_each() -> None:
+    known = FakeList()
+    for name in ("gone@example.com", "user@example.org", '"a+b c"@example.net', "@dead.example"):
+        known.add(name)
+    desk = _desk(known, delimiter="+")
+    known.add("late@example.com")  # in what changed since the index was made
+    desk.follower._catch_up()
+    asked = ["ok@example.com", "gone@example.com", "user+tag@example.org", "+user@example.org", '"a+b c"@example.net']
+    asked += ["a@dead.example", "late@example.com", "late+x@example.com", "a@b+c.example", "nobody"]
+    forms = normal_forms([text.encode() for text in asked])
+
+    found = desk.of_many(forms)
+
+    assert sorted(place for place, question in found.items() if question.keys) == [1, 2, 4, 5, 6, 7]
+    assert all(question == desk.of(Address.parse(asked[place])) for place, question in found.items())
+    assert desk.of_many(normal_forms([b"ok@example.com"])) == {}
 
 
 def test_a_hash_is_a_question() -> None:
