@@ -840,9 +840,9 @@ def serve_lookups(config: Config, *, on_ready: Callable[[str], None], on_stop: C
         BounceprocError: the database cannot be used at all.
 
     """
-    from bounceproc.lookup.listening import listening
     from bounceproc.lookup.tokens import Tokens
     from bounceproc.lookup.workers import spread
+    from bounceproc.sockets import listening
 
     section = config.serve
     tokens = Tokens.parse(section.secret.read()) if section.secret else Tokens()

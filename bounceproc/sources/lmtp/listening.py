@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import grp
-import os
-import pwd
-import socket
-import stat
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.errors import AccessError, BounceprocError, ConfigError, TemporaryError
+from bounceproc import sockets
+from bounceproc.errors import ConfigError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bounceproc.config import Endpoint
 
-BACKLOG: Final = 128
-"""Connections that the system keeps for us until they are taken."""
-PROBE_TIMEOUT: Final = 2.0
-"""Seconds in which a living server takes a connection on its own machine."""
+SETTING: Final = "lmtp.listen"
+"""What errors name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +24,7 @@ class Door:
     """Where to listen, and who may come in."""
 
     endpoint: Endpoint
-    socket_mode: int = 0o660
+    socket_mode: int = sockets.SOCKET_MODE
     """Of a Unix socket: whoever may write to it may connect."""
     socket_owner: str | None = None
     """`USER`, `USER:GROUP` or `:GROUP` of a Unix socket; None leaves it ours."""
@@ -50,21 +43,8 @@ def listening(door: Door) -> Iterator[socket.socket]:
 
     """
     _require_allowed(door)
-    path = door.endpoint.path
-    try:
-        opened = _unix(path, door) if path is not None else _tcp(door.endpoint)
-    except OSError as error:
-        raise _translated(error, door.endpoint) from error
-    inode = path.stat().st_ino if path is not None else 0
-    try:
-        with opened:
-            yield opened
-    finally:
-        # Another server may have put its own socket there meanwhile: that one is not ours to remove.
-        if path is not None:
-            with suppress(OSError):
-                if path.stat().st_ino == inode:
-                    path.unlink()
+    with sockets.listening(door.endpoint, SETTING, mode=door.socket_mode, owner=door.socket_owner) as opened:
+        yield opened
 
 
 @dataclass(slots=True)
@@ -107,7 +87,7 @@ class Entrances:
 def _require_allowed(door: Door) -> None:
     if not door.endpoint.is_local and not door.allow_remote:
         raise ConfigError(
-            f"lmtp.listen: {door.endpoint} is open to others, and LMTP knows no password",
+            f"{SETTING}: {door.endpoint} is open to others, and LMTP knows no password",
             "Listen on 127.0.0.1 or a Unix socket, or write allow_remote = true where a firewall stands before it.",
         )
 
@@ -115,79 +95,4 @@ def _require_allowed(door: Door) -> None:
 def _readjust(door: Door) -> None:
     """Owner and mode may be others in a new configuration, and what was allowed may not be any more."""
     _require_allowed(door)
-    if door.endpoint.path is not None:
-        try:
-            _dress(door.endpoint.path, door, _owner(door.socket_owner))
-        except OSError as error:
-            raise _translated(error, door.endpoint) from error
-
-
-def _dress(path: Path, door: Door, owner: tuple[int, int]) -> None:
-    if owner != (-1, -1):
-        os.chown(path, *owner)
-    path.chmod(door.socket_mode)
-
-
-def _tcp(endpoint: Endpoint) -> socket.socket:
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    return socket.create_server((endpoint.host, endpoint.port), family=family, backlog=BACKLOG)
-
-
-def _unix(path: Path, door: Door) -> socket.socket:
-    owner = _owner(door.socket_owner)
-    _remove_stale(path)
-    opened = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)  # nobody comes in before owner and mode are right
-    try:
-        opened.bind(str(path))
-    except BaseException:
-        opened.close()
-        raise
-    finally:
-        os.umask(mask)
-    try:
-        _dress(path, door, owner)
-        opened.listen(BACKLOG)
-    except BaseException:
-        opened.close()
-        path.unlink()
-        raise
-    return opened
-
-
-def _remove_stale(path: Path) -> None:
-    """A process that was killed leaves its socket behind, and nobody can bind there again."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError(f"lmtp.listen: {path} is there and is no socket", "Name another path.")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(PROBE_TIMEOUT)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        except FileNotFoundError:
-            return
-        else:
-            raise OSError(errno.EADDRINUSE, "it answers")
-
-
-def _owner(text: str | None) -> tuple[int, int]:
-    user, _, group = (text or "").partition(":")
-    try:
-        return (pwd.getpwnam(user).pw_uid if user else -1, grp.getgrnam(group).gr_gid if group else -1)
-    except KeyError as error:
-        raise ConfigError(
-            f"lmtp.socket_owner: {text!r} is not known here", "Write USER, USER:GROUP or :GROUP."
-        ) from error
-
-
-def _translated(error: OSError, endpoint: Endpoint) -> BounceprocError:
-    why = error.strerror or str(error)
-    if error.errno == errno.EADDRINUSE:
-        return TemporaryError(f"another process listens on {endpoint}", "End it, or listen elsewhere.")
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return AccessError(f"lmtp.listen: {endpoint} is refused to us: {why}", "Check owner and mode of its folder.")
-    return ConfigError(f"lmtp.listen: nobody can listen on {endpoint}: {why}", "Name another place.")
+    sockets.dress(door.endpoint, SETTING, mode=door.socket_mode, owner=door.socket_owner)

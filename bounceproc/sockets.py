@@ -1,4 +1,4 @@
-"""Sockets to listen on, for this machine's senders: a port, or a Unix socket in place of one that a dead server left."""
+"""Sockets to listen on: a port, or a Unix socket with owner and mode, in place of one that a dead server left."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ PROBE_TIMEOUT: Final = 2.0
 
 @contextlib.contextmanager
 def listening(
-    endpoint: Endpoint, name: str, *, mode: int = SOCKET_MODE, owner: str | None = None
+    endpoint: Endpoint, setting: str, *, mode: int = SOCKET_MODE, owner: str | None = None
 ) -> Iterator[socket.socket]:
-    """Listen as long as the block lasts. `name`: of the setting, for errors. `mode` and `owner` (USER:GROUP): of a Unix socket.
+    """Listen as long as the block lasts. `setting` names it in errors; `mode` and `owner` (USER:GROUP) are of a Unix socket.
 
     Raises:
         ConfigError: the place cannot be listened on.
@@ -39,24 +39,46 @@ def listening(
         AccessError: we may not.
 
     """
+    path = endpoint.path
+    with _told(endpoint, setting):
+        opened = _unix(path, setting, mode, _owner(owner, setting)) if path is not None else _tcp(endpoint)
+    inode = path.stat().st_ino if path is not None else 0
     try:
-        opened = _unix(endpoint.path, name, mode, _owner(owner)) if endpoint.path is not None else _tcp(endpoint)
+        with opened:
+            yield opened
+    finally:
+        # Another server may have put its own socket there meanwhile: that one is not ours to remove.
+        if path is not None:
+            with contextlib.suppress(OSError):
+                if path.stat().st_ino == inode:
+                    path.unlink()
+
+
+def dress(endpoint: Endpoint, setting: str, *, mode: int, owner: str | None) -> None:
+    """Give the Unix socket at a place another owner and mode, where it is one.
+
+    Raises:
+        ConfigError, AccessError: see `listening`.
+
+    """
+    if endpoint.path is not None:
+        with _told(endpoint, setting):
+            _dress(endpoint.path, mode, _owner(owner, setting))
+
+
+@contextlib.contextmanager
+def _told(endpoint: Endpoint, setting: str) -> Iterator[None]:
+    """What the system refuses, in our words."""
+    try:
+        yield
     except OSError as error:
         why = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
             raise TemporaryError(f"another process listens on {endpoint}", "End it, or listen elsewhere.") from error
         if error.errno in {errno.EACCES, errno.EPERM}:
-            raise AccessError(f"{name}: {endpoint} is refused to us: {why}", "Check owner and mode.") from error
-        raise ConfigError(f"{name}: nobody can listen on {endpoint}: {why}", "Name another place.") from error
-    inode = endpoint.path.stat().st_ino if endpoint.path is not None else 0
-    try:
-        with opened:
-            yield opened
-    finally:
-        if endpoint.path is not None:
-            with contextlib.suppress(OSError):
-                if endpoint.path.stat().st_ino == inode:
-                    endpoint.path.unlink()
+            advice = "Check owner and mode of its folder."
+            raise AccessError(f"{setting}: {endpoint} is refused to us: {why}", advice) from error
+        raise ConfigError(f"{setting}: nobody can listen on {endpoint}: {why}", "Name another place.") from error
 
 
 def _tcp(endpoint: Endpoint) -> socket.socket:
@@ -68,8 +90,8 @@ def _tcp(endpoint: Endpoint) -> socket.socket:
     return opened
 
 
-def _unix(path: Path, name: str, mode: int, owner: tuple[int, int]) -> socket.socket:
-    _remove_stale(path, name)
+def _unix(path: Path, setting: str, mode: int, owner: tuple[int, int]) -> socket.socket:
+    _remove_stale(path, setting)
     opened = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)  # nobody comes in before owner and mode are right
     try:
@@ -80,9 +102,7 @@ def _unix(path: Path, name: str, mode: int, owner: tuple[int, int]) -> socket.so
     finally:
         os.umask(mask)
     try:
-        if owner != (-1, -1):
-            os.chown(path, *owner)
-        path.chmod(mode)
+        _dress(path, mode, owner)
         opened.listen(BACKLOG)
     except BaseException:
         opened.close()
@@ -91,20 +111,28 @@ def _unix(path: Path, name: str, mode: int, owner: tuple[int, int]) -> socket.so
     return opened
 
 
-def _owner(text: str | None) -> tuple[int, int]:
+def _dress(path: Path, mode: int, owner: tuple[int, int]) -> None:
+    if owner != (-1, -1):
+        os.chown(path, *owner)
+    path.chmod(mode)
+
+
+def _owner(text: str | None, setting: str) -> tuple[int, int]:
     user, _, group = (text or "").partition(":")
     try:
         return (pwd.getpwnam(user).pw_uid if user else -1, grp.getgrnam(group).gr_gid if group else -1)
     except KeyError as error:
         raise ConfigError(
-            f"serve.socket_owner: {text!r} is not known here", "Write USER, USER:GROUP or :GROUP."
+            f"{setting.partition('.')[0]}.socket_owner: {text!r} is not known here",
+            "Write USER, USER:GROUP or :GROUP.",
         ) from error
 
 
-def _remove_stale(path: Path, name: str) -> None:
+def _remove_stale(path: Path, setting: str) -> None:
+    """A process that was killed leaves its socket behind, and nobody can bind there again."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError(f"{name}: {path} is there and is no socket", "Name another path.")
+            raise ConfigError(f"{setting}: {path} is there and is no socket", "Name another path.")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX) as probe:
