@@ -173,13 +173,13 @@ def evidence_notes(config: Config) -> list[str]:
 
 
 def import_sent(
-    config: Config, path: str, *, rejected: Path | None, on_progress: Callable[[int, int | None], None]
+    config: Config, path: str, *, rejects: Path | None, on_progress: Callable[[int, int | None], None]
 ) -> Remembered:
     """Put a file of sent mails into the send ledger.
 
     Raises:
         ConfigError: no send ledger is configured.
-        UsageError, BadDataError: the file cannot be read, or is another sort of file.
+        UsageError, BadDataError: the file cannot be read, is another sort of file, or is the one for bad rows, too.
         BounceprocError: the database cannot be used at all.
 
     """
@@ -189,11 +189,14 @@ def import_sent(
     if not config.identity.ledger:
         raise ConfigError("there is no send ledger: nothing would ask it", "Write [identity] ledger = true.")
     total = size(path)
+    where = rejects or Path(path).parent / f"{Path(path).stem if path != '-' else 'sent'}.rejects.csv"
+    if path != "-" and where.resolve() == Path(path).resolve():
+        raise UsageError(f"{where} is the file of sent mails itself", "Name another file with --rejects.")
     with open_store(config) as store:
         return remember(
             read_rows(path, needed=("message_id", "recipient")),
             partial(store.sent.add, digest=_recipient_digest(config)),
-            rejected=rejected or Path("sent.rejected.csv" if path == "-" else f"{path}.rejected.csv"),
+            rejects=where,
             now=datetime.now(UTC),
             on_progress=lambda done: on_progress(done, total),
         )
@@ -447,11 +450,13 @@ def actor_for(name: str | None) -> str:
     """Who changes the list by hand, for whomever they say they do it: the user of this system is named in any case.
 
     Raises:
-        UsageError: the name cannot be shown.
+        UsageError: the name cannot be shown, or holds an address.
 
     """
     if name is None or not name.strip():
         return actor()
+    if "@" in name:
+        raise UsageError("the actor holds an address, which `forget` would not find", "Write a name or a ticket.")
     if not name.isprintable() or len(name) > ACTOR_LIMIT:
         raise UsageError("the actor has signs that cannot be printed, or is too long", "Write a name or a ticket.")
     return f"{name.strip()} ({actor()})"

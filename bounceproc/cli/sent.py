@@ -26,9 +26,9 @@ def described() -> None:
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="CSV with a head line, or JSONL; - for standard input.")],
     *,
-    rejected: Annotated[
+    rejects: Annotated[
         Path | None,
-        typer.Option("--rejected", metavar="FILE", help="Where bad rows go. Default: FILE.rejected.csv."),
+        typer.Option("--rejects", metavar="OUT", help="Where bad rows go. Default: FILE.rejects.csv beside the file."),
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="A line for people, or one JSON object.")] = Format.TABLE,
     config: ConfigOption = None,
@@ -41,11 +41,11 @@ def import_(
     from bounceproc.bootstrap import import_sent
 
     with progress("remembering", octets=True) as tick:
-        done = import_sent(configuration(config, database), file, rejected=rejected, on_progress=tick)
+        done = import_sent(configuration(config, database), file, rejects=rejects, on_progress=tick)
     if format_.is_json:
         print_json(done.to_dict())
     else:
         say(f"{done.new} new, {done.known} known before, {done.bad} bad")
-        if done.rejected is not None:
-            say(f"The bad rows are in {done.rejected}, with reasons.")
+        if done.rejects is not None:
+            say(f"The bad rows are in {done.rejects}, with reasons.")
     raise typer.Exit(65 if done.bad else 0)

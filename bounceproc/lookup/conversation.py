@@ -7,6 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.lookup.hall import Received
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -16,7 +18,7 @@ WAITING: Final = 256
 """Answers of one connection that wait for the database before no more is read from it."""
 
 
-class Conversation(asyncio.Protocol):
+class Conversation(Received):
     """What the protocols share. A subclass finds requests in `_buffer` and calls `_say`, `_ask_for` or `_end`.
 
     Nearly always one whole request comes, and its answer is in memory: `_at_once` is the short way of these.

@@ -69,14 +69,23 @@ class Desk:
         self._domains: dict[bytes, bytes] = {}
 
     def of(self, address: Address) -> Question:
-        """The question about an address: itself, without its extension, its domain.
+        """The question about an address or a whole domain.
+
+        Raises:
+            StaleError: no answer can be trusted.
+
+        """
+        return self.of_name(address.normal.encode())
+
+    def of_name(self, name: bytes) -> Question:
+        """The question about the address with this normal form in UTF-8: itself, without its extension, its domain.
 
         Raises:
             StaleError: no answer can be trusted.
 
         """
         self._trusted()
-        return self._of(address.normal.encode())
+        return self._of(name)
 
     def of_many(self, forms: Forms) -> dict[int, Question]:
         """The questions about many normal forms that the list may have entries of, by their places; surely not about the others.
@@ -109,15 +118,15 @@ class Desk:
 
     def _of(self, name: bytes) -> Question:
         local, _, domain = name.rpartition(b"@")
-        key_of, may_hold = self.keys.of_sha256, self.follower.may_hold
+        key_of, follower = self.keys.of_sha256, self.follower
         keys = [key_of(hashlib.sha256(name).digest())] if local else []
         if self._delimiter and (bare := self._bare(name)):
             keys.append(key_of(hashlib.sha256(bare).digest()))
         keys.append(self._domains.get(domain) or self._domain(domain))
-        if not any(map(may_hold, keys)):
+        if not follower.may_hold(*keys):
             return SURELY_NOT
-        may_spare = self.follower.may_spare  # a person may have decided about one of the others
-        return Question(tuple(key for key in keys if may_hold(key) or may_spare(key)))
+        # A person may have decided about one of the others.
+        return Question(tuple(key for key in keys if follower.may_hold(key) or follower.may_spare(key)))
 
     def _bare(self, name: bytes) -> bytes:
         """The name without its extension; empty where it has none, and where it is quoted."""

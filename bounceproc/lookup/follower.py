@@ -61,11 +61,16 @@ class Follower:
 
     # ---- asked -------------------------------------------------------------------------------------------------------
 
-    def may_hold(self, key: bytes) -> bool:
-        """Whether the list may have entries with this key: a no is final."""
-        value = number(key)
+    def may_hold(self, *keys: bytes) -> bool:
+        """Whether the list may have entries with one of these keys: a no is final."""
         # The delta first: `_swap` puts the new index in place before the new delta, and this thread may be in between.
-        return value in self._delta or value in self._index
+        delta = self._delta
+        index = self._index
+        for key in keys:
+            value = number(key)
+            if value in delta or value in index:
+                return True
+        return False
 
     def among(self, keys: Sequence[bytes]) -> set[int]:
         """The places of those keys that the list may have entries with: `may_hold` for many at once."""

@@ -19,6 +19,8 @@ SLOW: Final = 10.0
 """Seconds to finish a request that was begun, or to take answers that are waiting. Postfix's own limit for an answer is 100."""
 IDLE: Final = 300.0
 """Seconds without a request: Postfix closes after ten."""
+ROOM: Final = 1 << 18
+"""Octets that are taken from a connection at once."""
 EVICTED: Final = 64
 """Connections that go at once when the hall is full: looking for them costs a look at all."""
 
@@ -35,6 +37,25 @@ class Guest(Protocol):
         """End the connection, now."""
 
 
+class Received(asyncio.BufferedProtocol):
+    """A guest that reads into the hall's one piece of memory.
+
+    asyncio's other way asks the system for 256 KB for each few octets that come, and gives most of them back.
+    """
+
+    _hall: Hall
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        return self._hall.room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._hall.room[:nbytes].tobytes())
+
+    def data_received(self, data: bytes) -> None:
+        """Something came; it is taken out of the memory before anybody else reads into that."""
+        raise NotImplementedError
+
+
 class Hall:
     """The guests of one listener."""
 
@@ -42,6 +63,8 @@ class Hall:
         self.guests: set[Guest] = set()
         self.put_out = 0
         """How many were put out, for metrics."""
+        self.room: Final = memoryview(bytearray(ROOM))
+        """What is read, for as long as it takes to hand it on."""
         self._limit = limit
         self._slow = slow
         self._idle = idle

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.address import Address
-from bounceproc.errors import BounceprocError, InvalidAddressError
-from bounceproc.lookup.conversation import Conversation
-from bounceproc.lookup.replies import refusal
+from bounceproc.lookup.asking import Asking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bounceproc.lookup.desk import Desk, Question
+    from bounceproc.lookup.desk import Desk
     from bounceproc.lookup.hall import Hall
     from bounceproc.lookup.tally import Tally
 
@@ -24,17 +20,14 @@ DUNNO: Final = b"action=DUNNO\n\n"
 TROUBLE: Final = b"action=DEFER 4.3.0 The suppression list cannot be asked\n\n"
 
 
-class PolicyService(Conversation):
+class PolicyService(Asking):
     """One connection."""
 
     def __init__(
         self, hall: Hall, desk: Desk, tally: Tally, *, is_open: bool, streams: Mapping[str, str] | None = None
     ) -> None:
         """`is_open`: whether mail passes when the list cannot be asked. `streams`: by SASL user or sender, in lower case."""
-        super().__init__(hall)
-        self._desk = desk
-        self._tally = tally
-        self._trouble = DUNNO if is_open else TROUBLE
+        super().__init__(hall, desk, tally, unknown=DUNNO, trouble=DUNNO if is_open else TROUBLE)
         self._streams = streams or {}
 
     def _requests(self) -> None:
@@ -64,38 +57,12 @@ class PolicyService(Conversation):
         if fields.get(b"request") != b"smtpd_access_policy":
             self._refuse()
             return
-        self._tally.questions += 1
-        try:
-            # A message with several recipients has none here behind RCPT: nothing can be said of it.
-            address = Address.parse(fields.get(b"recipient", b"").decode())
-        except (InvalidAddressError, UnicodeDecodeError):
-            self._say(DUNNO)
-            return
-        self._look_up(address, self._stream(fields))
+        # A message with several recipients has none here behind RCPT: nothing can be said of it.
+        if answer := self._about(fields.get(b"recipient", b""), self._stream(fields)):
+            self._say(answer)
 
-    def _look_up(self, address: Address, stream: str | None) -> None:
-        try:
-            question = self._desk.of(address)
-        except BounceprocError:
-            self._tally.troubles += 1
-            self._say(self._trouble)
-            return
-        known, entry = self._desk.at_hand(question, stream)
-        if not known:
-            self._ask_for(self._answer(question, stream))
-            return
-        self._tally.suppressed += entry is not None
-        self._say(DUNNO if entry is None else b"action=%b\n\n" % refusal(entry).encode())
-
-    async def _answer(self, question: Question, stream: str | None) -> bytes:
-        try:
-            entry = await self._desk.answer(question, stream)
-        except BounceprocError as error:
-            self._tally.troubles += 1
-            logging.getLogger(__name__).warning("a hit cannot be confirmed: %s", error.what)
-            return self._trouble
-        self._tally.suppressed += entry is not None
-        return DUNNO if entry is None else b"action=%b\n\n" % refusal(entry).encode()
+    def _suppressed(self, text: bytes) -> bytes:
+        return b"action=%b\n\n" % text
 
     def _stream(self, fields: Mapping[bytes, bytes]) -> str | None:
         """Whose mail it is: of the SASL user, else of the sender, else of the sender's domain."""

@@ -98,7 +98,7 @@ class House:
         )
 
 
-async def _listen(opened: socket.socket, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Server:
+async def _listen(opened: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     start = loop.create_unix_server if opened.family == socket.AF_UNIX else loop.create_server
     return await start(protocol, sock=opened, backlog=1024)

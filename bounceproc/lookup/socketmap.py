@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.address import Address
-from bounceproc.errors import BounceprocError, InvalidAddressError
-from bounceproc.lookup.conversation import Conversation
-from bounceproc.lookup.replies import refusal
+from bounceproc.lookup.asking import Asking
 
 if TYPE_CHECKING:
-    from bounceproc.lookup.desk import Desk, Question
+    from bounceproc.lookup.desk import Desk
     from bounceproc.lookup.hall import Hall
     from bounceproc.lookup.tally import Tally
 
@@ -36,15 +32,12 @@ UNKNOWN_MAP: Final = netstring(b"PERM there is no such map: ask for suppressed, 
 MALFORMED: Final = netstring(b"PERM no netstring")
 
 
-class Socketmap(Conversation):
+class Socketmap(Asking):
     """One connection."""
 
     def __init__(self, hall: Hall, desk: Desk, tally: Tally, *, is_open: bool) -> None:
         """`is_open`: whether mail passes when the list cannot be asked."""
-        super().__init__(hall)
-        self._desk = desk
-        self._tally = tally
-        self._trouble = NOTFOUND if is_open else TROUBLE
+        super().__init__(hall, desk, tally, unknown=NOTFOUND, trouble=NOTFOUND if is_open else TROUBLE)
 
     def _at_once(self, data: bytes) -> bytes | None:
         head, _, rest = data.partition(b":")
@@ -84,38 +77,13 @@ class Socketmap(Conversation):
 
     def _request(self, data: bytes) -> bytes:
         """The answer; empty if it has to be waited for."""
-        tally = self._tally
-        tally.questions += 1
         name, _, key = data.partition(b" ")
-        stream: str | None = None
-        if name != b"suppressed":
-            found = _MAP.fullmatch(name.decode(errors="replace"))
-            if found is None:
-                return UNKNOWN_MAP
-            stream = found[1]
-        try:
-            question = self._desk.of(Address.parse(key.decode()))
-        except (InvalidAddressError, UnicodeDecodeError):
-            # Postfix asks for partial keys where it is told to; none of them is an address of the list.
-            return NOTFOUND
-        except BounceprocError:
-            tally.troubles += 1
-            return self._trouble
-        if not question.keys:
-            return NOTFOUND
-        known, entry = self._desk.at_hand(question, stream)
-        if not known:
-            self._ask_for(self._answer(question, stream))
-            return b""
-        tally.suppressed += entry is not None
-        return NOTFOUND if entry is None else netstring(b"OK " + refusal(entry).encode())
+        if name == b"suppressed":
+            return self._about(key, None)
+        if (found := _MAP.fullmatch(name.decode(errors="replace"))) is None:
+            self._tally.questions += 1
+            return UNKNOWN_MAP
+        return self._about(key, found[1])
 
-    async def _answer(self, question: Question, stream: str | None) -> bytes:
-        try:
-            entry = await self._desk.answer(question, stream)
-        except BounceprocError as error:
-            self._tally.troubles += 1
-            logging.getLogger(__name__).warning("a hit cannot be confirmed: %s", error.what)
-            return self._trouble
-        self._tally.suppressed += entry is not None
-        return NOTFOUND if entry is None else netstring(b"OK " + refusal(entry).encode())
+    def _suppressed(self, text: bytes) -> bytes:
+        return netstring(b"OK " + text)

@@ -29,46 +29,46 @@ class Remembered:
     new: int = 0
     known: int = 0
     bad: int = 0
-    rejected: Path | None = None
+    rejects: Path | None = None
     """Where the bad ones are, if there were any."""
 
     def to_dict(self) -> dict[str, int | str | None]:
         """For scripts."""
-        rejected = str(self.rejected) if self.rejected else None
-        return {"new": self.new, "known": self.known, "bad": self.bad, "rejected": rejected}
+        rejects = str(self.rejects) if self.rejects else None
+        return {"new": self.new, "known": self.known, "bad": self.bad, "rejects": rejects}
 
 
 def remember(
     rows: Iterable[Row],
     add: Callable[[Sequence[SentMail]], int],
     *,
-    rejected: Path,
+    rejects: Path,
     now: datetime,
     on_progress: Callable[[int], None],
 ) -> Remembered:
-    """Remember every row that can be; the others are in `rejected` then, which is not touched where there are none.
+    """Remember every row that can be; the others are in `rejects` then, which is not touched where there are none.
 
     Raises:
-        AccessError: `rejected` cannot be written.
+        AccessError: `rejects` cannot be written.
         BounceprocError: what `rows` and `add` raise; what was added before stays.
 
     """
     done = Remembered()
     held: list[SentMail] = []
-    with _Rejects(rejected) as rejects:
+    with _Rejects(rejects) as bad:
         for row in rows:
             try:
                 if row.fault is not None:
                     raise BadDataError(row.fault)  # noqa: TRY301 - both sorts of bad rows go one way
                 held.append(SentMail.of(row.cells, now))
             except BadDataError as error:
-                rejects.write(row, error.what)
+                bad.write(row, error.what)
                 done.bad += 1
             if len(held) >= PART:
                 _flush(held, add, done)
                 on_progress(row.octets)
         _flush(held, add, done)
-    done.rejected = rejected if done.bad else None
+    done.rejects = rejects if done.bad else None
     return done
 
 
@@ -96,7 +96,7 @@ class _Rejects:
             csv.writer(self._file).writerow((row.number, why, row.text))
         except OSError as error:
             raise AccessError(
-                f"{self._path} cannot be written: {error.strerror}", "Name another place with --rejected."
+                f"{self._path} cannot be written: {error.strerror}", "Name another place with --rejects."
             ) from error
 
     def __enter__(self) -> Self:

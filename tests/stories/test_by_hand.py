@@ -167,7 +167,11 @@ def test_a_complaint_is_lifted_only_with_a_stated_consent_which_is_recorded(hous
 
 def test_the_list_says_who_changed_what_and_can_be_narrowed(house: House) -> None:
     house.run("suppress", "add", "x@example.com", "--scope", "stream:news", "--actor", "ticket 4711")
+    refused = house.run("suppress", "add", "y@example.com", "--actor", "jo@example.com", code=2).stderr
+    assert "the actor holds an address" in refused
+    assert "Write a name or a ticket" in refused
     entries = {e["address"].lower(): e for e in house.json("suppress", "list", "--format", "json")}
+    assert "y@example.com" not in entries
     assert entries["anna@example.com"]["actor"] == "policy"
     assert entries["x@example.com"]["actor"].startswith("ticket 4711 (user:")
     only = house.json("suppress", "list", "--format", "json", "--scope", "stream:news", "--reason", "manual")

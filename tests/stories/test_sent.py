@@ -29,13 +29,18 @@ def test_bounces_of_what_was_sent_act_and_others_only_count(tmp_path: Path) -> N
     )
     done = house.run("sent", "import", "sent.csv", code=65)
     assert "1 new, 0 known before, 1 bad" in done.stderr
-    rejected = tmp_path / "sent.csv.rejected.csv"
-    assert rejected.read_text().splitlines()[0] == "line,reason,row"
-    assert "3,recipient is no address" in rejected.read_text()
-    assert "<2@sender.example>;nobody;news" in rejected.read_text()
-    assert stat.S_IMODE(rejected.stat().st_mode) == 0o600
+    rejects = tmp_path / "sent.rejects.csv"
+    assert rejects.read_text().splitlines()[0] == "line,reason,row"
+    assert "3,recipient is no address" in rejects.read_text()
+    assert "<2@sender.example>;nobody;news" in rejects.read_text()
+    assert stat.S_IMODE(rejects.stat().st_mode) == 0o600
     again = house.run("sent", "import", "sent.csv", "--format", "json", code=65).stdout
-    assert json.loads(again) == {"new": 0, "known": 1, "bad": 1, "rejected": "sent.csv.rejected.csv"}
+    assert json.loads(again) == {"new": 0, "known": 1, "bad": 1, "rejects": "sent.rejects.csv"}
+    before = (tmp_path / "sent.csv").read_bytes()
+    refused = house.run("sent", "import", "sent.csv", "--rejects", "./sent.csv", code=2).stderr
+    assert "is the file of sent mails itself" in refused
+    assert "--rejects" in refused
+    assert (tmp_path / "sent.csv").read_bytes() == before
     line = json.dumps({"message_id": "3@sender.example", "recipient": "carla@example.com", "sent_at": "2026-11-20"})
     assert "1 new" in house.run("sent", "import", "-", stdin=line.encode()).stderr
 

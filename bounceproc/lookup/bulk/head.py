@@ -61,10 +61,10 @@ def read_head(start: bytes, column: str | None) -> Head:
             shown = ", ".join(repr(cell) for cell in cells[:SHOWN]) + (", ..." if len(cells) > SHOWN else "")
             raise UsageError(f"the list has no column {column!r}", f"Its first line names {shown}.")
         return Head(Table(delimiter, place), line)
-    if not text.strip() or _is_address(text):
+    if not text.strip() or is_address(text):
         return Head(Plain(), b"")
     for delimiter in DELIMITERS:
-        place = _place(_cells(text, delimiter), KNOWN)
+        place = _place(cells_of(text, delimiter), KNOWN)
         if place is not None:
             return Head(Table(delimiter, place), line)
     delimiter, cells = _split(text)
@@ -78,13 +78,14 @@ def read_head(start: bytes, column: str | None) -> Head:
 
 def _split(text: str, wanted: str = "") -> tuple[str, list[str]]:
     """The delimiter that makes most of the line: one by which the wanted column is found before any other."""
-    found = [(delimiter, _cells(text, delimiter)) for delimiter in DELIMITERS]
+    found = [(delimiter, cells_of(text, delimiter)) for delimiter in DELIMITERS]
     return max(found, key=lambda one: (_place(one[1], {wanted}) is not None, len(one[1])))
 
 
-def _cells(text: str, delimiter: str) -> list[str]:
+def cells_of(text: str, delimiter: str) -> list[str]:
+    """The cells of one line; none, where it is no CSV."""
     try:
-        return [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+        return [cell.strip() for cell in next(csv.reader([text.rstrip("\r\n")], delimiter=delimiter), [])]
     except csv.Error:
         return []
 
@@ -93,7 +94,8 @@ def _place(cells: list[str], names: frozenset[str] | set[str]) -> int | None:
     return next((place for place, cell in enumerate(cells) if cell.lower() in names), None)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether the line is nothing but an address."""
     try:
         Address.parse(text)
     except InvalidAddressError:

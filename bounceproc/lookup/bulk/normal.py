@@ -47,17 +47,25 @@ def normal_forms(cells: Sequence[bytes]) -> Forms:
     return Forms([_normal_form(place, cell, wrong) for place, cell in enumerate(cells)], wrong, plain=False)
 
 
-def _normal_form(place: int, cell: bytes, wrong: dict[int, str]) -> bytes:
-    lowered = cell.lower()
+def normal_form(written: bytes) -> bytes:
+    """The normal form of one address in UTF-8.
+
+    Raises:
+        InvalidAddressError: it is none.
+        UnicodeDecodeError: it is not UTF-8.
+
+    """
+    lowered = written.lower()
     if len(lowered) <= MAX_OCTETS and _ONE.fullmatch(lowered):
         return lowered
+    return Address.parse(written.decode()).normal.encode()
+
+
+def _normal_form(place: int, cell: bytes, wrong: dict[int, str]) -> bytes:
     try:
-        text = cell.decode()
-        if text.strip():
-            return Address.parse(text).normal.encode()
-        wrong[place] = ""
+        return normal_form(cell)
     except UnicodeDecodeError:
         wrong[place] = NOT_UTF8
     except InvalidAddressError as error:
-        wrong[place] = error.why
+        wrong[place] = error.why if cell.decode().strip() else ""
     return b""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bounceproc.lookup.hall import Received
 from bounceproc.lookup.http.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -18,21 +19,21 @@ HEAD_LIMIT: Final = 65_536
 """Octets of a request line and its headers; the parser itself would take any number."""
 
 
-class Measured(HttpToolsProtocol):
+class Measured(HttpToolsProtocol, Received):
     """One connection."""
 
-    hall: ClassVar[Hall]
+    _hall: Hall
     active_at = 0.0
     begun_at: float | None = None
     _head = 0
 
     def connection_made(self, transport: Any) -> None:
         self.active_at = time.monotonic()
-        self.hall.enter(self)
+        self._hall.enter(self)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.hall.leave(self)
+        self._hall.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -65,6 +66,9 @@ class Measured(HttpToolsProtocol):
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing else is spoken here, and no stranger fills the log by asking for it."""
+
     def pause_writing(self) -> None:
         self.begun_at = time.monotonic()
         super().pause_writing()
@@ -79,4 +83,4 @@ class Measured(HttpToolsProtocol):
 
 def protocol_in(hall: Hall) -> type[asyncio.Protocol]:
     """Uvicorn's protocol, whose connections stand in this hall."""
-    return type("MeasuredHere", (Measured,), {"hall": hall})
+    return type("MeasuredHere", (Measured,), {"_hall": hall})

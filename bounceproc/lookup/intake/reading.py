@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import json
 import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from bounceproc.address import Address
-from bounceproc.errors import InvalidAddressError, UsageError
-from bounceproc.lookup.bulk.head import DELIMITERS, encoding_of
+from bounceproc.errors import UsageError
+from bounceproc.lookup.bulk.head import DELIMITERS, cells_of, encoding_of, is_address
 from bounceproc.lookup.intake.lines import PLAIN, Lines, read_row
 from bounceproc.lookup.intake.makes import Defaults, Make, make_named, make_of
 from bounceproc.lookup.intake.values import read_values
@@ -95,7 +93,7 @@ def _table(lines: Lines, wanted: Make | None, given: Defaults) -> Listing:
         lines.start()
         head = next(lines, "")
     for delimiter in DELIMITERS:
-        names = [plain(cell) for cell in _cells(head, delimiter)]
+        names = [plain(cell) for cell in cells_of(head, delimiter)]
         own = frozenset(name for name in names if name and not name.startswith(plain(OURS)))
         found = wanted if wanted and make_named("csv").fits(own) else make_of(own)
         if found is not None:
@@ -103,7 +101,7 @@ def _table(lines: Lines, wanted: Make | None, given: Defaults) -> Listing:
     if not head:
         return Listing("txt", "txt", "address", ",", iter(()))
     lines.give_back([head])
-    delimiter, cells = max(((each, _cells(head, each)) for each in DELIMITERS), key=lambda one: len(one[1]))
+    delimiter, cells = max(((each, cells_of(head, each)) for each in DELIMITERS), key=lambda one: len(one[1]))
     if len(cells) == 1 and (wanted is None or wanted.name == "csv"):
         return Listing("txt", "txt", "address", ",", _rows(lines, PLAIN, ["address"], make_named("csv"), given))
     ses = make_named("ses")
@@ -111,28 +109,13 @@ def _table(lines: Lines, wanted: Make | None, given: Defaults) -> Listing:
         return Listing(
             "ses", "csv", "EmailAddress,Reason", ",", _rows(lines, ",", ["emailaddress", "reason"], ses, given)
         )
-    if wanted is not None and len(cells) == 1 and _is_address(cells[0]):
+    if wanted is not None and len(cells) == 1 and is_address(cells[0]):
         return Listing(wanted.name, "csv", "email", ",", _rows(lines, ",", ["email"], wanted, given))
     shown = ", ".join(repr(cell[:40]) for cell in cells[:SHOWN])
     raise UsageError(
         f"the list has no column that is known to hold addresses: {shown}",
         "Its first line has to name one: email (and reason, scope, until, stream where there).",
     )
-
-
-def _cells(text: str, delimiter: str) -> list[str]:
-    try:
-        return [cell.strip() for cell in next(csv.reader([text.rstrip("\r\n")], delimiter=delimiter), [])]
-    except csv.Error:
-        return []
-
-
-def _is_address(text: str) -> bool:
-    try:
-        Address.parse(text)
-    except InvalidAddressError:
-        return False
-    return True
 
 
 def _rows(lines: Lines, delimiter: str, names: list[str], make: Make, given: Defaults) -> Iterator[list[Wish] | BadRow]:

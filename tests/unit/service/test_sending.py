@@ -26,7 +26,7 @@ def row(number: int, recipient: str = "anna@example.com", fault: str | None = No
     return Row(number, f"{number}@sender.example,{recipient}", {} if fault else cells, fault, number * 10)
 
 
-def run(rows: list[Row], rejected: Path) -> tuple[Remembered, list[int], list[int]]:
+def run(rows: list[Row], rejects: Path) -> tuple[Remembered, list[int], list[int]]:
     parts: list[int] = []
     ticks: list[int] = []
 
@@ -34,20 +34,20 @@ def run(rows: list[Row], rejected: Path) -> tuple[Remembered, list[int], list[in
         parts.append(len(mails))
         return len(mails) - 1 if mails else 0
 
-    return remember(rows, add, rejected=rejected, now=NOW, on_progress=ticks.append), parts, ticks
+    return remember(rows, add, rejects=rejects, now=NOW, on_progress=ticks.append), parts, ticks
 
 
 def test_parts_are_bounded_and_progress_is_told(tmp_path: Path) -> None:
     done, parts, ticks = run([row(n) for n in range(PART * 2 + 5)], tmp_path / "bad.csv")
     assert parts == [PART, PART, 5]
     assert ticks == [(PART - 1) * 10, (2 * PART - 1) * 10]
-    assert (done.new, done.known, done.bad, done.rejected) == (PART * 2 + 2, 3, 0, None)
+    assert (done.new, done.known, done.bad, done.rejects) == (PART * 2 + 2, 3, 0, None)
     assert not (tmp_path / "bad.csv").exists()
 
 
 def test_bad_rows_are_written_with_line_and_reason(tmp_path: Path) -> None:
     done, parts, _ = run([row(1), row(2, "nobody"), row(3, fault="no CSV"), row(4)], tmp_path / "bad.csv")
-    assert (done.bad, done.rejected, parts) == (2, tmp_path / "bad.csv", [2])
+    assert (done.bad, done.rejects, parts) == (2, tmp_path / "bad.csv", [2])
     with (tmp_path / "bad.csv").open(newline="") as file:
         head, first, second = csv.reader(file)
     assert head == ["line", "reason", "row"]
@@ -57,5 +57,5 @@ def test_bad_rows_are_written_with_line_and_reason(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(AccessError, match="--rejected"):
+    with pytest.raises(AccessError, match="--rejects"):
         run([row(1, "nobody")], tmp_path / "none" / "bad.csv")
