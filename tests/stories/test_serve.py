@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.stories.house import House
-from tests.stories.serving import is_alive, netstring, read_netstring, serving, until
+from tests.stories.serving import DEADLINE, is_alive, netstring, read_netstring, serving, until
 from tests.unit.mails import dsn
 
 if TYPE_CHECKING:
@@ -409,6 +409,26 @@ def test_without_tokens_reads_are_open_writes_are_refused(tmp_path: Path) -> Non
     with serving(tmp_path) as served:
         assert served.request("GET", "/v1/addresses/a@example.com")[0] == 200
         assert served.request("PUT", "/v1/suppressions/a@example.com", {"reason": "x"})[0] == 403
+
+
+def test_a_stranger_cannot_fill_the_log(tmp_path: Path) -> None:
+    upgrade = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
+    with serving(tmp_path) as served:
+        for asked in (
+            upgrade % b"websocket",
+            upgrade % b"h2c",
+            b"no http\r\n\r\n",
+            b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n",
+        ):
+            with served.connect(served.http) as client:
+                client.sendall(asked)
+                assert client.recv(4096).startswith(b"HTTP/1.1 ")
+        with served.connect(served.socketmap) as client:
+            client.sendall(b"no netstring")
+            assert b"PERM" in client.recv(4096)
+        served.process.send_signal(signal.SIGTERM)
+        _, said = served.process.communicate(timeout=DEADLINE)
+    assert said.decode().splitlines()[:-1] == []
 
 
 def test_an_open_place_without_tokens_ends_with_78(tmp_path: Path) -> None:

@@ -66,9 +66,6 @@ class Measured(HttpToolsProtocol, Received):
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Nothing else is spoken here, and no stranger fills the log by asking for it."""
-
     def pause_writing(self) -> None:
         self.begun_at = time.monotonic()
         super().pause_writing()

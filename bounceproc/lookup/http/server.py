@@ -39,6 +39,7 @@ class HttpServer(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="error",  # its warnings are of what strangers send, a line for each
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
