@@ -40,7 +40,8 @@ def allow(
     What policy would have suppressed goes to the review list instead. Complaints and unsubscribes act all the same, unless
     --consent says how the recipient took them back. For a domain it beats what is reported about the domain as a whole.
     """
-    from bounceproc.bootstrap import actor_for, open_store, scope_of, subject
+    from bounceproc.bootstrap.byhand import actor_for, scope_of, subject
+    from bounceproc.bootstrap.database import open_store
 
     moment_ = now()
     ends = moment(until, since=moment_) if until else None
@@ -64,7 +65,8 @@ def disallow(
     database: DatabaseOption = None,
 ) -> None:
     """End such decisions. What is reported from now on counts; what was reported meanwhile does not."""
-    from bounceproc.bootstrap import actor, open_store, scope_of, subject
+    from bounceproc.bootstrap.byhand import actor, scope_of, subject
+    from bounceproc.bootstrap.database import open_store
 
     subjects = [subject(text) for text in addresses]
     missing = 0
@@ -85,7 +87,7 @@ def allowed(
     database: DatabaseOption = None,
 ) -> None:
     """Show the addresses that are mailed by such a decision."""
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
 
     made = table("address", "scope", "since", "until", "by", "reason", "consent")
     shown = 0

@@ -40,7 +40,7 @@ def verify(
 
     What was erased by `forget` stays proved: seals cover texts only as hashes whose salt goes with them.
     """
-    from bounceproc.bootstrap import head_of_audit, open_store
+    from bounceproc.bootstrap.database import head_of_audit, open_store
 
     noted = head_of_audit(expect) if expect is not None else None
     with open_store(configuration(config, database)) as store, progress("verifying") as tick:
@@ -70,7 +70,7 @@ def _told(found: Audited) -> str:
 @app.command()
 def head(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Print version and seal of the newest change. Keep it where nobody who can change the database can change it."""
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
 
     with open_store(configuration(config, database)) as store:
         typer.echo(str(store.audit.head()))
@@ -82,7 +82,7 @@ def seal(config: ConfigOption = None, database: DatabaseOption = None) -> None:
 
     Changes are sealed as they are written, so that there is seldom anything to do. It vouches for them as they are now.
     """
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
 
     with open_store(configuration(config, database)) as store:
         first, count = store.audit.seal()

@@ -11,7 +11,7 @@ from pathlib import Path
 from bounceproc.cli.collecting import spare_the_collector
 
 if __name__ == "__main__":
-    from bounceproc.bootstrap import read_beside
+    from bounceproc.bootstrap.flow import read_beside
 
     spare_the_collector()
     read_beside(sys.stdin.buffer, sys.stdout.buffer, [Path(name) for name in sys.argv[2:]], keep=sys.argv[1] == "keep")

@@ -65,7 +65,7 @@ def check(
 def _expanded(parsed: Iterable[Address | None], wrong: list[int]) -> Iterator[Address]:
     """The addresses, those of standard input in place of None. Lines that are no addresses are counted and told."""
     from bounceproc.address import Address
-    from bounceproc.bootstrap import read_lines
+    from bounceproc.bootstrap.reading import read_lines
 
     for one in parsed:
         if one is not None:
@@ -135,7 +135,7 @@ class _Asking:
 
     @cached_property
     def _list(self) -> Any:
-        from bounceproc.bootstrap import open_list
+        from bounceproc.bootstrap.database import open_list
 
         return self._held.enter_context(open_list(load(self._config, self._database)))
 

@@ -26,7 +26,7 @@ def print_messages(
     paths: Sequence[str], format_: Format, *, jobs: int = 1, mbox: bool = False, rules: tuple[Path, ...] = ()
 ) -> None:
     """Say of each message what it means: in a table, or one JSON object a line as soon as it is known."""
-    from bounceproc.bootstrap import read_messages
+    from bounceproc.bootstrap.reading import read_messages
 
     messages = read_messages(paths, mbox=mbox)
     lines = _parallel(messages, jobs, rules) if jobs > 1 else map(_writer(rules), messages)
@@ -54,7 +54,7 @@ def print_replies(path: str, format_: Format, rules: tuple[Path, ...] = ()) -> N
 @cache
 def _writer(rules: tuple[Path, ...]) -> Callable[[RawMessage], str]:
     """What makes a line of JSON of a message: once in each process."""
-    from bounceproc.bootstrap import describer
+    from bounceproc.bootstrap.reading import describer
 
     describe = describer(rules)
     return lambda message: tame(encoded(describe(message))) + "\n"
@@ -106,7 +106,7 @@ def _print_table(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _replies(path: str, rules: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
-    from bounceproc.bootstrap import classifier_with, describe_reply, read_lines
+    from bounceproc.bootstrap.reading import classifier_with, describe_reply, read_lines
 
     classifier = classifier_with(rules)
     return (describe_reply(line, classifier) for line in read_lines(path))

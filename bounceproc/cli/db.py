@@ -15,7 +15,7 @@ app = typer.Typer(
 @app.command()
 def upgrade(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Bring the database to this program's schema. Back it up first, pepper file included."""
-    from bounceproc.bootstrap import schema, seal_after_upgrade
+    from bounceproc.bootstrap.database import schema, seal_after_upgrade
 
     settings = configuration(config, database)
     before, after = schema(settings).upgrade()
@@ -27,7 +27,7 @@ def upgrade(config: ConfigOption = None, database: DatabaseOption = None) -> Non
 @app.command()
 def current(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Print the revision that the database is at."""
-    from bounceproc.bootstrap import schema
+    from bounceproc.bootstrap.database import schema
 
     typer.echo(schema(configuration(config, database)).current() or "empty")
 
@@ -35,7 +35,7 @@ def current(config: ConfigOption = None, database: DatabaseOption = None) -> Non
 @app.command()
 def check(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Compare the database with what this program expects. Exit code 1: they differ."""
-    from bounceproc.bootstrap import schema
+    from bounceproc.bootstrap.database import schema
 
     differences = schema(configuration(config, database)).check()
     for difference in differences:

@@ -32,7 +32,7 @@ def doctor(
     database: DatabaseOption = None,
 ) -> None:
     """Look at database and mailboxes, and say of each finding what to do. Exit code 1: something failed."""
-    from bounceproc.bootstrap import examine
+    from bounceproc.bootstrap.health import examine
 
     made = table("level", "where", "what was looked at", "finding")
     failed = False

@@ -35,7 +35,7 @@ def explain(
     config: ConfigOption = None,
 ) -> None:
     """Say why: the part and field, the address, the rule and what it beat, the class, and what to do."""
-    from bounceproc.bootstrap import classifier_with, read_messages
+    from bounceproc.bootstrap.reading import classifier_with, read_messages
     from bounceproc.explain import explain_message, explain_reply, to_dict
 
     if (path is None) == (reply is None):

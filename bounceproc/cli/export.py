@@ -41,7 +41,7 @@ def export(
     if format_ == "list":
         show_formats()
         return
-    from bounceproc.bootstrap import delimiter_of, open_store
+    from bounceproc.bootstrap.database import delimiter_of, open_store
     from bounceproc.lookup.export import Format
     from bounceproc.lookup.export import export as write
 

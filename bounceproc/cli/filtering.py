@@ -56,7 +56,7 @@ def filter_(
 
     The list may be of any length. Ends with 0 whatever was found; the counts are on standard error.
     """
-    from bounceproc.bootstrap import judge_of
+    from bounceproc.bootstrap.database import judge_of
     from bounceproc.lookup.bulk.files import filter_files, size_of
 
     judge = judge_of(configuration(config, database), stream=stream, now=now())

@@ -47,13 +47,13 @@ def forget(
     names them. Then the database file is written anew, which takes as much room again for a while. See first what would go:
     `bounceproc forget --dry-run ADDRESS`. Backups, logs and exported lists are yours to look after.
     """
-    from bounceproc import bootstrap
+    from bounceproc.bootstrap import byhand, privacy
 
-    subjects = [bootstrap.subject(text) for text in addresses]
+    subjects = [byhand.subject(text) for text in addresses]
     if not dry_run and not yes:
         _ask(subjects)
     with progress("looking through") as tick:
-        erased = bootstrap.forget(
+        erased = privacy.forget(
             configuration(config, database), subjects, reason=reason, now=now(), dry_run=dry_run, on_progress=tick
         )
     show("would be erased" if dry_run else "erased", erased, format_, addresses=addresses, dry_run=dry_run)

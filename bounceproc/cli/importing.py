@@ -69,7 +69,8 @@ def import_(
     Good rows are loaded; bad ones go with the reason into a file that can be mended and imported in turn, and the exit code is
     65. The same list again changes nothing. Nothing is shortened or lifted, and who is sent to by `suppress allow` still is.
     """
-    from bounceproc.bootstrap import REASONS, actor_for, import_list, scope_of
+    from bounceproc.bootstrap.byhand import REASONS, actor_for, scope_of
+    from bounceproc.bootstrap.intake import import_list
     from bounceproc.lookup.intake.makes import Defaults
 
     moment_ = now()

@@ -29,7 +29,7 @@ def list_(
     *, format_: FormatOption = Format.TABLE, config: ConfigOption = None, database: DatabaseOption = None
 ) -> None:
     """Show all incidents, the newest first. Exit code 1: some wait for a decision."""
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
 
     with open_store(configuration(config, database)) as store:
         incidents = store.incidents.all()
@@ -56,7 +56,7 @@ def show(
     database: DatabaseOption = None,
 ) -> None:
     """Show one incident with its recipients, and what can be done about it."""
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
 
     with open_store(configuration(config, database)) as store:
         incident = store.incidents.get(number)
@@ -95,7 +95,8 @@ def confirm(
     number: NumberArgument, *, note: NoteOption = None, config: ConfigOption = None, database: DatabaseOption = None
 ) -> None:
     """The mailboxes are gone: what was held back counts from now on."""
-    from bounceproc.bootstrap import actor, confirm_incident
+    from bounceproc.bootstrap.byhand import actor
+    from bounceproc.bootstrap.judging import confirm_incident
 
     changed = confirm_incident(configuration(config, database), number, actor=actor(), note=note)
     say(f"incident {number} is confirmed: {changed} suppressions changed")
@@ -106,7 +107,8 @@ def revert(
     number: NumberArgument, *, note: NoteOption = None, config: ConfigOption = None, database: DatabaseOption = None
 ) -> None:
     """The provider was at fault: its refusals never count, and what they suppressed is as it was before."""
-    from bounceproc.bootstrap import actor, open_store
+    from bounceproc.bootstrap.byhand import actor
+    from bounceproc.bootstrap.database import open_store
 
     with open_store(configuration(config, database)) as store:
         changed = store.incidents.revert(number, actor=actor(), note=note, now=now())

@@ -63,7 +63,7 @@ def ingest(
 
     A message piped into `ingest -` by an MTA: exit code 0 when it is recorded, 75 whenever it is not.
     """
-    from bounceproc import bootstrap
+    from bounceproc.bootstrap import files, flow
     from bounceproc.cli.collecting import spare_the_collector
 
     log = {"log": {"format": log_format, "level": log_level}}
@@ -72,7 +72,7 @@ def ingest(
         if dry_run or "-" in paths:
             raise typer.BadParameter("it goes with neither --dry-run nor standard input", param_hint="--watch")
         load = partial(configuration, config, database, log, quiet=True)
-        code, summaries = bootstrap.watch_files(load, paths, mbox=mbox, on_report=on_report, interval=interval)
+        code, summaries = files.watch_files(load, paths, mbox=mbox, on_report=on_report, interval=interval)
     else:
         if on_report != "leave":
             raise typer.BadParameter("messages are moved with --watch only", param_hint="--on-report")
@@ -80,9 +80,9 @@ def ingest(
             spare_the_collector()
         loaded = configuration(config, database, log)
         # Its summary says what there is to say: lines of the log only for whoever asks for them.
-        bootstrap.log_as(loaded, None if log_level or log_format else "error")
+        flow.log_as(loaded, None if log_level or log_format else "error")
         with progress("ingesting") as tick:
-            summary = bootstrap.run_files(
+            summary = files.run_files(
                 loaded, paths, mbox=mbox, dry_run=dry_run, on_batch=lambda _result, done, total: tick(done, total)
             )
         summaries = [summary]

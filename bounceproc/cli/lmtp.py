@@ -35,7 +35,7 @@ def lmtp(
 
     It is told 250 when a message is committed, not before.
     """
-    from bounceproc.bootstrap import serve_lmtp
+    from bounceproc.bootstrap.lmtp import serve_lmtp
 
     log = {"log": {"format": log_format, "level": log_level}}
     load = partial(configuration, config, database, log, quiet=True)

@@ -17,7 +17,7 @@ def load(
     path: Path | None, url: str | None, overrides: Mapping[str, Any] | None = None, *, quiet: bool = False
 ) -> Config:
     """Load it; `url` is a database instead of the configured one. Warnings go to standard error unless the caller has a log for them."""
-    from bounceproc.bootstrap import not_served
+    from bounceproc.bootstrap.ours import not_served
     from bounceproc.config import Config
 
     given = {"database": {"url": url}} if url else {}

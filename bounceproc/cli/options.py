@@ -124,7 +124,7 @@ def rule_files(config: Path | None, given: Sequence[Path] | None = None) -> tupl
 
 def proofs(config: Path | None) -> Prove | None:
     """What finds the proof of a report, where one is configured that makes a difference."""
-    from bounceproc.bootstrap import evidence_of
+    from bounceproc.bootstrap.ours import evidence_of
     from bounceproc.config.finding import find
 
     path = chosen(config)

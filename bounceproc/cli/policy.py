@@ -72,7 +72,7 @@ def due(
     database: DatabaseOption = None,
 ) -> None:
     """Do what falls due: second looks, ends, old reviews. A poller does it in its idle time; this is for where none runs."""
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
     from bounceproc.policies import policy_of
 
     loaded = configuration(config, database)
@@ -105,15 +105,15 @@ def apply(
     What comes from now on is decided by the policy in any case; this is about what came before. See first what it would do:
     `bounceproc policy apply --dry-run`. Entries made by hand or by an import stay, and so do those whose evidence is gone.
     """
-    from bounceproc import bootstrap
+    from bounceproc.bootstrap import byhand, judging
 
     loaded = configuration(config, database)
     if dry_run:
-        with bootstrap.simulated_policy(loaded, None) as found:
+        with judging.simulated_policy(loaded, None) as found:
             show_outlooks(found, format_, limit)
         return
     with progress("deciding") as tick:
-        changed = bootstrap.apply_policy(loaded, actor=bootstrap.actor(), on_progress=tick)
+        changed = judging.apply_policy(loaded, actor=byhand.actor(), on_progress=tick)
     say(f"suppressions changed: {changed}")
 
 
@@ -132,7 +132,7 @@ def observed(
 
     To have it in force, set `mode = "enforce"`, look at `bounceproc policy apply --dry-run`, and run it without.
     """
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
 
     loaded = configuration(config, database)
     with open_store(loaded) as store:
@@ -222,7 +222,7 @@ def simulate(
     database: DatabaseOption = None,
 ) -> None:
     """Decide everything that was recorded by another policy: who would enter or leave the list, and why. Nothing is changed."""
-    from bounceproc.bootstrap import simulated_policy
+    from bounceproc.bootstrap.judging import simulated_policy
 
     with simulated_policy(configuration(config, database), policy) as found:
         show_outlooks(found, format_, limit)

@@ -13,7 +13,7 @@ from bounceproc.cli.summary import DryRunOption, show_summaries
 from bounceproc.errors import TemporaryError
 
 if TYPE_CHECKING:
-    from bounceproc.bootstrap import Runs
+    from bounceproc.bootstrap.mailboxes import Runs
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def poll(
     database: DatabaseOption = None,
 ) -> None:
     """Read the mailboxes: record every report, decide, commit, and only then move or flag the messages."""
-    from bounceproc import bootstrap
+    from bounceproc.bootstrap import flow, mailboxes
     from bounceproc.cli.collecting import spare_the_collector
     from bounceproc.service.signals import listening
 
@@ -53,12 +53,12 @@ def poll(
         if once or dry_run:
             raise typer.BadParameter(f"it does not go with {'--once' if once else '--dry-run'}", param_hint="--watch")
         load = partial(configuration, config, database, log, quiet=True)
-        raise typer.Exit(bootstrap.watch_mailboxes(load, mailbox or []))
+        raise typer.Exit(mailboxes.watch_mailboxes(load, mailbox or []))
     loaded = configuration(config, database, log)
     # Its summaries say what there is to say: lines of the log only for whoever asks for them.
-    bootstrap.log_as(loaded, None if log_level or log_format else "error")
+    flow.log_as(loaded, None if log_level or log_format else "error")
     with listening() as inbox, progress("polling") as tick:
-        runs = bootstrap.run_mailboxes(
+        runs = mailboxes.run_mailboxes(
             loaded,
             mailbox or [],
             dry_run=dry_run,

@@ -33,8 +33,8 @@ def purge(
     stopped at any time and goes on the next time. No suppression is lifted or changed by it. See first what would go:
     `bounceproc purge --dry-run`.
     """
-    from bounceproc import bootstrap
+    from bounceproc.bootstrap import privacy
 
     with progress("purging") as tick:
-        purged = bootstrap.purge(configuration(config, database), now=now(), dry_run=dry_run, on_progress=tick)
+        purged = privacy.purge(configuration(config, database), now=now(), dry_run=dry_run, on_progress=tick)
     show("would be purged" if dry_run else "purged", purged, format_, dry_run=dry_run)

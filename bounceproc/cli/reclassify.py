@@ -32,13 +32,13 @@ def reclassify(
     See first what it would do: `bounceproc reclassify --dry-run`. Entries made by hand or by an import stay as they are, and
     so do those whose evidence was purged.
     """
-    from bounceproc import bootstrap
+    from bounceproc.bootstrap import byhand, judging
 
     loaded = configuration(config, database)
     if dry_run:
-        with bootstrap.simulated_rules(loaded, ()) as found:
+        with judging.simulated_rules(loaded, ()) as found:
             show_outlooks(found, format_, limit)
         return
     with progress("judging") as tick:
-        events, entries = bootstrap.reclassify(loaded, actor=bootstrap.actor(), on_progress=tick)
+        events, entries = judging.reclassify(loaded, actor=byhand.actor(), on_progress=tick)
     say(f"events judged otherwise: {events}; suppressions changed: {entries}")

@@ -34,7 +34,7 @@ def list_(
     database: DatabaseOption = None,
 ) -> None:
     """Show who waits for a decision."""
-    from bounceproc.bootstrap import open_store
+    from bounceproc.bootstrap.database import open_store
 
     made = table("address", "reason", "scope", "reports", "first", "last", "what was counted", "why it waits")
     shown = 0
@@ -62,7 +62,8 @@ def confirm(
     database: DatabaseOption = None,
 ) -> None:
     """Believe the reports: suppress these addresses by hand, citing the events. Exit code 1: one of them does not wait."""
-    from bounceproc.bootstrap import actor, open_store, subject
+    from bounceproc.bootstrap.byhand import actor, subject
+    from bounceproc.bootstrap.database import open_store
 
     subjects = [subject(text) for text in addresses]
     missing = 0
@@ -83,7 +84,8 @@ def dismiss(
     database: DatabaseOption = None,
 ) -> None:
     """Do not believe them. These reports never come back; [policy.review] says how many new ones do. Exit code 1: as above."""
-    from bounceproc.bootstrap import actor, open_store, subject
+    from bounceproc.bootstrap.byhand import actor, subject
+    from bounceproc.bootstrap.database import open_store
 
     subjects = [subject(text) for text in addresses]
     missing = 0

@@ -122,7 +122,7 @@ def diff(
     database: DatabaseOption = None,
 ) -> None:
     """Judge what was recorded by other rules: which events, and who would enter or leave the list. Nothing is changed."""
-    from bounceproc.bootstrap import simulated_rules
+    from bounceproc.bootstrap.judging import simulated_rules
 
     with simulated_rules(configuration(config, database), files or ()) as found:
         show_outlooks(found, format_, limit)

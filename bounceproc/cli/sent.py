@@ -38,7 +38,7 @@ def import_(
 
     It can be repeated: what is known already stays as it was. Exit code 65: some rows are bad; the good ones are in.
     """
-    from bounceproc.bootstrap import import_sent
+    from bounceproc.bootstrap.intake import import_sent
 
     with progress("remembering", octets=True) as tick:
         done = import_sent(configuration(config, database), file, rejects=rejects, on_progress=tick)

@@ -29,14 +29,14 @@ def serve(
     database: DatabaseOption = None,
 ) -> None:
     """Answer senders until SIGTERM, at the places that [serve] names (127.0.0.1, ports 8025 to 8027, unless told otherwise)."""
-    from bounceproc import bootstrap
+    from bounceproc.bootstrap import lookups
 
     if new_token is not None:
-        token, line = bootstrap.new_token(new_token[1], new_token[0])
+        token, line = lookups.new_token(new_token[1], new_token[0])
         say(f"For the file that [serve] tokens_file names: {line}")
         typer.echo(token)
         return
-    bootstrap.serve_lookups(
+    lookups.serve_lookups(
         configuration(config, database),
         on_ready=lambda places: say(f"listening: {places}"),
         on_stop=lambda: say("stopping"),

@@ -30,7 +30,8 @@ def status(
     database: DatabaseOption = None,
 ) -> None:
     """Tell whether an address is suppressed, since when, until when, why, and everything that happened to it."""
-    from bounceproc.bootstrap import open_store, subject
+    from bounceproc.bootstrap.byhand import subject
+    from bounceproc.bootstrap.database import open_store
     from bounceproc.policies import policy_of
     from bounceproc.story import tell
 
@@ -70,7 +71,7 @@ def show(console: Console, story: Story) -> None:
 
 
 def _show_entry(console: Console, entry: Suppression) -> None:
-    from bounceproc.bootstrap import category_info
+    from bounceproc.bootstrap.reading import category_info
     from bounceproc.story import lifted_by
 
     scope = "all mail" if entry.scope == "*" else entry.scope

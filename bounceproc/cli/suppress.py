@@ -42,7 +42,8 @@ def add(
     database: DatabaseOption = None,
 ) -> None:
     """Suppress addresses or whole domains. A decision by hand beats every automatic one."""
-    from bounceproc.bootstrap import actor_for, manual_reason, open_store, scope_of, subject
+    from bounceproc.bootstrap.byhand import actor_for, manual_reason, scope_of, subject
+    from bounceproc.bootstrap.database import open_store
 
     moment_ = now()
     ends = moment(until, since=moment_) if until else None
@@ -81,7 +82,8 @@ def remove(
 
     A complaint is lifted only with --consent: how the recipient took it back.
     """
-    from bounceproc.bootstrap import actor_for, open_store, scope_of, subject
+    from bounceproc.bootstrap.byhand import actor_for, scope_of, subject
+    from bounceproc.bootstrap.database import open_store
 
     note = "; ".join(filter(None, (reason, note))) or None
 
@@ -127,7 +129,8 @@ def list_(
     database: DatabaseOption = None,
 ) -> None:
     """Show the list, and who changed each entry the last time."""
-    from bounceproc.bootstrap import REASONS, open_store, scope_of
+    from bounceproc.bootstrap.byhand import REASONS, scope_of
+    from bounceproc.bootstrap.database import open_store
 
     if reason is not None and reason not in REASONS:
         raise typer.BadParameter(f"there are {', '.join(REASONS)}", param_hint="--reason")

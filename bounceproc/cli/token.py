@@ -35,7 +35,7 @@ def make(
     Google does so by itself). In a program: `from bounceproc.returnpath import make`.
     """
     from bounceproc import returnpath
-    from bounceproc.bootstrap import return_path_mailbox, token_delimiter, token_secrets
+    from bounceproc.bootstrap.ours import return_path_mailbox, token_delimiter, token_secrets
 
     found = configuration(config)
     began = now()
@@ -59,7 +59,7 @@ def read(
 ) -> None:
     """Say whom a token was made for and until when it is good; ends with 65 where it is forged, changed or too old."""
     from bounceproc import returnpath
-    from bounceproc.bootstrap import token_secrets
+    from bounceproc.bootstrap.ours import token_secrets
 
     reader = returnpath.read if "@" in path else returnpath.read_header
     token = reader(path, secrets=token_secrets(configuration(config)), now=now())

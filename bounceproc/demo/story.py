@@ -10,7 +10,9 @@ from email.utils import parsedate_to_datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.bootstrap import category_info, open_store, run_mailboxes
+from bounceproc.bootstrap.database import open_store
+from bounceproc.bootstrap.mailboxes import run_mailboxes
+from bounceproc.bootstrap.reading import category_info
 from bounceproc.config import Config
 from bounceproc.demo.server import imap_server
 from bounceproc.event import EventType, Kind

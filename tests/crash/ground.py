@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from bounceproc.bootstrap import run_mailboxes
+from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
 from bounceproc.store.schema import Schema
 from bounceproc.store.tables import message
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bounceproc.bootstrap import Runs
+    from bounceproc.bootstrap.mailboxes import Runs
     from bounceproc.errors import BounceprocError
     from tests.crash.rows import Rows
     from tests.servers.dovecot import Dovecot, MailUser

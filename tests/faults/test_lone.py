@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bounceproc.bootstrap import run_mailboxes
+from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
 from tests.servers.proxy import Cut, Plan, Point, Proxy, Way
 from tests.stories.house import House

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from bounceproc import bootstrap
+from bounceproc.bootstrap import database, health, mailboxes
 from bounceproc.cli.app import add_commands, app
 from bounceproc.config import Config
 from bounceproc.doctor import DOMAIN
@@ -38,7 +38,7 @@ def configured(folder: Path, user: MailUser, **changes: Any) -> Config:
 
 
 def examined(config: Config, *, deep: bool = False) -> dict[str, Finding]:
-    return {finding.check: finding for finding in bootstrap.examine(config, [], deep=deep)}
+    return {finding.check: finding for finding in health.examine(config, [], deep=deep)}
 
 
 def rows(folder: Path) -> dict[str, int]:
@@ -72,7 +72,7 @@ def test_a_certificate_that_ends_soon_is_a_warning(mail_user: MailUser, tmp_path
 def test_after_a_poll_nothing_processed_is_explained(mail_user: MailUser, tmp_path: Path) -> None:
     config = configured(tmp_path, mail_user)
     mail_user.deliver(ORDINARY)
-    bootstrap.run_mailboxes(config, [])
+    mailboxes.run_mailboxes(config, [])
     found = examined(config)
 
     assert found["waiting"].what == "INBOX holds 1 messages, none of them new: all UIDs up to 1 were read"
@@ -101,7 +101,7 @@ def test_a_bare_server_says_what_is_missing_and_what_that_means(bare_user: MailU
 def test_a_rehearsal_goes_the_whole_way_and_leaves_nothing(mail_user: MailUser, tmp_path: Path) -> None:
     config = configured(tmp_path, mail_user)
     mail_user.deliver(ORDINARY)
-    bootstrap.run_mailboxes(config, [])
+    mailboxes.run_mailboxes(config, [])
     before = rows(tmp_path)
     found = examined(config, deep=True)
 
@@ -138,8 +138,8 @@ def test_where_nothing_can_be_removed_alone_it_says_what_is_left(bare_user: Mail
 
 def test_a_folder_that_is_being_read_is_not_rehearsed_in(mail_user: MailUser, tmp_path: Path) -> None:
     config = configured(tmp_path, mail_user)
-    bootstrap.run_mailboxes(config, [])
-    with bootstrap.open_store(config) as store, store.lease("returns", "INBOX"):
+    mailboxes.run_mailboxes(config, [])
+    with database.open_store(config) as store, store.lease("returns", "INBOX"):
         found = examined(config, deep=True)
 
     assert "is being read by process" in found["lease"].what

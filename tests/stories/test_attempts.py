@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bounceproc.bootstrap import open_store, run_mailboxes
+from bounceproc.bootstrap.database import open_store
+from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
 from bounceproc.sources.imap.wire import Wire
 from tests.stories.house import House
@@ -30,7 +31,7 @@ BAD = 33
 KILLED = f"""
 import os, signal, sys
 from bounceproc import meaning
-from bounceproc.bootstrap import run_mailboxes
+from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
 recognise = meaning.recognise
 def deadly(message):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bounceproc.bootstrap import run_mailboxes
+from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
 from bounceproc.errors import UnavailableError
 from bounceproc.sources.imap import ImapSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bounceproc.bootstrap import evidence_of, not_served
+from bounceproc.bootstrap.ours import evidence_of, not_served
 from bounceproc.config import Config
 
 if TYPE_CHECKING:
