@@ -213,6 +213,17 @@ def test_lists_are_read_by_cursor(served: Served) -> None:
     assert int(second["results"][0]["version"]) == int(first["results"][0]["version"]) + 1
 
 
+def test_a_place_that_the_feed_never_reached_is_told_to_who_asks_behind_it(served: Served) -> None:
+    token = _token(served, "read")
+    cursor = "0"
+    while (page := served.request("GET", f"/v1/changes?since={cursor}", token=token)[1])["results"]:
+        cursor = page["cursor"]
+    assert (page["results"], page["cursor"]) == ([], cursor)
+    status, told, _ = served.request("GET", f"/v1/changes?since={int(cursor) + 1000}", token=token)
+    assert status == 409
+    assert f"whose newest is {cursor}: take the whole list again" in told["detail"]
+
+
 def test_who_has_no_token_or_the_wrong_one_is_refused(served: Served) -> None:
     read = _token(served, "read")
     for token in (None, "wrong", read[:-1], read + "x"):

@@ -86,6 +86,10 @@ class Backroom:
         self.gate.reader(request.scope)
         since, limit = _place(request, "since"), _limit(request)
         found = await self.run(lambda: list(islice(self.reader.changes(since=since), limit)))
+        if not found and since > (newest := await self.run(self.reader.version)):
+            raise ProblemError(
+                409, f"version {since} is none of this feed, whose newest is {newest}: take the whole list again"
+            )
         rows = [
             {
                 "version": str(change.version),

@@ -97,6 +97,7 @@ def document(version: str) -> dict[str, Any]:
                     schemas.pages(schemas.CHANGE),
                     _query("since", _PLACE),
                     limit,
+                    problems=(409,),
                 )
             },
             "/v1/sent": {
