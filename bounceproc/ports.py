@@ -122,6 +122,10 @@ class Reader(Protocol):
         """Begin to read these messages; what it gives waits for what they say."""
 
 
+READ_AHEAD: Final = 2
+"""Batches that are read while one is recorded: while the server moves many messages at once, it reads none."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
     """Some messages of a source, and how far they reach."""
@@ -134,7 +138,7 @@ class MessageBatch:
     ahead: Flight | None = None
     """What may be read once this batch is recorded, until the next one is; None for sources that read nothing ahead."""
     alone: bool = False
-    """Read nothing ahead before this batch is recorded: it, or the next one, is suspected of ending runs."""
+    """Read nothing more ahead before this batch is recorded: it, or one that would be read, is suspected of ending runs."""
     suspected: bool = False
     """Its messages had attempts, which are forgotten with its record."""
     meanings: Callable[[], Sequence[Meaning]] | None = None

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self, TypeGuard
+from typing import TYPE_CHECKING, Final, Self, TypeGuard
 
 from bounceproc.errors import BounceprocError, FullError
+from bounceproc.ports import READ_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import FolderSource, Ledger, MessageBatch, Source
+    from bounceproc.ports import FolderSource, Ledger, MessageBatch, Settlement, Source
 
 
 def is_folder(source: Source) -> TypeGuard[FolderSource]:
@@ -22,13 +23,17 @@ def is_folder(source: Source) -> TypeGuard[FolderSource]:
     return hasattr(source, "look")
 
 
+STRIDE: Final = 4
+"""Batches that are settled together: many a server writes its account of the whole folder anew with each command that moves mail."""
+
+
 class Overlapped:
     """One run over one folder.
 
-    All that the source does is done by a thread of its own, in the order asked for: read 1, read 2, settle 1, read 3,
-    settle 2 ... A batch is settled after its commit, and that it was is recorded with a later one's. What is being read is
-    announced before it is asked for, with the record of the batch before, so that a run that ends without a word leaves
-    behind what it was at.
+    All that the source does is done by a thread of its own, in the order asked for, and it reads ahead of what is recorded.
+    Batches are settled after their commit, several together and the last ones at the end, and that they were is recorded with
+    a later one. What is being read is announced before it is asked for, with the record of the batch before, so that a run
+    that ends without a word leaves behind what it was at.
     """
 
     def __init__(self, source: FolderSource, ledger: Ledger, pipeline: Pipeline) -> None:
@@ -36,6 +41,8 @@ class Overlapped:
         self._ledger = ledger
         self._pipeline = pipeline
         self._hands = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox {source.name}")
+        self._due: list[Settlement] = []
+        self._batches_due = 0
         self._settling: deque[tuple[Future[None], list[str]]] = deque()
         self._announced = False
         self._full: FullError | None = None
@@ -74,14 +81,16 @@ class Overlapped:
             self._ledger.announce(name, flight)
             self._announced = True
             batches = self._source.batches()
-            reading = self._hands.submit(self._next, batches)
-            while (batch := self._taken(reading)) is not None:
-                if not batch.alone:
-                    reading = self._hands.submit(self._next, batches)
+            reading = deque([self._hands.submit(self._next, batches)])
+            while (batch := self._taken(reading.popleft())) is not None:
+                while not batch.alone and len(reading) < READ_AHEAD:
+                    reading.append(self._hands.submit(self._next, batches))
                 if done(self._record(batch), batch.total):
                     break
-                if batch.alone:
-                    reading = self._hands.submit(self._next, batches)
+                if not reading:
+                    reading.append(self._hands.submit(self._next, batches))
+            for unwanted in reading:
+                unwanted.cancel()
         self._finish()
 
     def _next(self, batches: Iterator[MessageBatch]) -> MessageBatch | None:
@@ -108,9 +117,10 @@ class Overlapped:
         except Exception as error:
             self._failed([message.ref for message in batch.messages], error)
             raise
-        refs = [settlement.ref for settlement in result.settlements]
-        if self._full is None:
-            self._settling.append((self._hands.submit(self._source.settle, result.settlements), refs))
+        self._due += result.settlements
+        self._batches_due += 1
+        if self._batches_due >= STRIDE or batch.alone:
+            self._settle()
         self._announced = bool(batch.ahead)
         return result
 
@@ -118,6 +128,13 @@ class Overlapped:
         reason = error.what if isinstance(error, BounceprocError) else f"{type(error).__name__}: {error}"
         self._ledger.failed(self._source.name, self._source.within, refs, reason)
         self._announced = False
+
+    def _settle(self) -> None:
+        """Have what was recorded settled, unless there is no room for it."""
+        due, self._due, self._batches_due = self._due, [], 0
+        if due and self._full is None:
+            moved = self._hands.submit(self._source.settle, due)
+            self._settling.append((moved, [settlement.ref for settlement in due]))
 
     def _settled(self) -> list[str]:
         """What was settled meanwhile and not recorded yet."""
@@ -137,7 +154,8 @@ class Overlapped:
         return True
 
     def _finish(self) -> None:
-        """Wait for the last moves, and record them."""
+        """Settle what is left, wait for it, and record it."""
+        self._settle()
         refs = [ref for moved, more in self._settling if self._is_settled(moved) for ref in more]
         self._settling.clear()
         self._ledger.settled(self._source.name, refs)

@@ -12,7 +12,7 @@ MAX_BATCH_MESSAGES: Final = 500
 """Messages in a batch. More gains nothing in speed, and 500 UIDs stay below the command lines of 8,192 octets that
 RFC 9051 section 4.1.1 asks servers to accept."""
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""Octets in a batch, of which two are in memory: one is read while the other is recorded. A single message above this makes
+"""Octets in a batch, of which three are in memory: two are read while the first is recorded. A single message above this makes
 a batch of its own."""
 MAX_ATTEMPTS: Final = 3
 """How often a message is read that ends the conversation or the program each time."""

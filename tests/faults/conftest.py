@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bounceproc.service import overlap
 from tests.crash.ground import Ground, filled
 from tests.servers.dovecot import start_dovecot
 from tests.servers.proxy import Proxy
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 MESSAGES = 40
 BATCH = 10
+
+
+@pytest.fixture(autouse=True)
+def batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch is settled by itself, so that there are many moves to break in. As several are settled, `tests/crash` does it."""
+    monkeypatch.setattr(overlap, "STRIDE", 1)
 
 
 @pytest.fixture(scope="session")

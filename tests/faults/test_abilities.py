@@ -30,22 +30,22 @@ ABILITIES = {
 POINTS = {
     "no MOVE": [
         Point(Way.UP, -8, b"UID COPY", nth=3),
-        Point(Way.UP, 40, b"UID COPY", nth=3),
+        Point(Way.UP, 12, b"UID COPY", nth=3),
         Point(Way.DOWN, 0, b"[COPYUID", nth=3),
         Point(Way.UP, -9, b"UID STORE", nth=3),
-        Point(Way.UP, 40, b"UID STORE", nth=3),
+        Point(Way.UP, 12, b"UID STORE", nth=3),
         Point(Way.UP, -11, b"UID EXPUNGE", nth=3),
-        Point(Way.UP, 40, b"UID EXPUNGE", nth=3),
+        Point(Way.UP, 12, b"UID EXPUNGE", nth=3),
         Point(Way.DOWN, 0, b"EXPUNGE", nth=3),
     ],
     "no UIDPLUS": [
         Point(Way.UP, -8, b"UID MOVE", nth=3),
-        Point(Way.UP, 40, b"UID MOVE", nth=3),
+        Point(Way.UP, 12, b"UID MOVE", nth=3),
         Point(Way.DOWN, 0, b"EXPUNGE", nth=3),
     ],
     "neither": [
         Point(Way.UP, -9, b"UID STORE", nth=3),
-        Point(Way.UP, 40, b"UID STORE", nth=3),
+        Point(Way.UP, 12, b"UID STORE", nth=3),
     ],
 }
 

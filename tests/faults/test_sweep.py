@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bounceproc.errors import UnavailableError
+from bounceproc.service import overlap
 from tests.servers.proxy import Cut, Ending, Point, Way
 
 if TYPE_CHECKING:
@@ -20,14 +21,22 @@ POINTS = 15
 
 @pytest.mark.parametrize("ending", Ending)
 @pytest.mark.parametrize("way", Way)
-def test_a_cut_anywhere_costs_a_repetition_that_changes_nothing(ground: Ground, way: Way, ending: Ending) -> None:
-    with ground.trial() as trial:
-        assert not trial.run().failures
-        whole = ground.proxy.passed(way)
+def test_a_cut_anywhere_costs_a_repetition_that_changes_nothing(
+    ground: Ground, way: Way, ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wholes = {}
+    for stride in (1, 2, 4):
+        monkeypatch.setattr(overlap, "STRIDE", stride)
+        ground.proxy.forget()
+        with ground.trial() as trial:
+            assert not trial.run().failures
+            wholes[stride] = ground.proxy.passed(way)
     failed = 0
     for number in range(POINTS):
+        stride = (1, 2, 4)[number % 3]
+        monkeypatch.setattr(overlap, "STRIDE", stride)
         # Both kinds of end have their own points.
-        after = whole * (2 * number + (ending is Ending.CLOSE)) // (2 * POINTS)
+        after = wholes[stride] * (2 * number + (ending is Ending.CLOSE)) // (2 * POINTS)
         with ground.disturbed(Cut(Point(way, after), ending)) as (trial, errors):
             for error in errors:
                 failed += 1

@@ -33,7 +33,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_one_process_outlives_cuts_and_a_killed_server(ground: Ground, fragile: Dovecot) -> None:
-    ground.proxy.plan = Plan((Cut(Point(Way.DOWN, 50, b"BODY[]", nth=15)), Cut(Point(Way.UP, 40, b"UID MOVE", nth=2))))
+    ground.proxy.plan = Plan((Cut(Point(Way.DOWN, 50, b"BODY[]", nth=15)), Cut(Point(Way.UP, 12, b"UID MOVE", nth=2))))
     with ground.trial() as trial, trial.house.start(*WATCH) as process:
         try:
             wait_for(lambda: len(ground.proxy.conversations) > 1)

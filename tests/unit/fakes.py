@@ -8,7 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bounceproc.policy.history import Evidence, History
-from bounceproc.ports import Attempt, Checkpoint, Flight, MessageBatch, RawMessage, Reading, Recorded, Settlement
+from bounceproc.ports import (
+    READ_AHEAD,
+    Attempt,
+    Checkpoint,
+    Flight,
+    MessageBatch,
+    RawMessage,
+    Reading,
+    Recorded,
+    Settlement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -48,14 +58,14 @@ class FakeFolder(FakeSource):
     """Whether it breaks off after the last message was asked for, or before."""
 
     def look(self, checkpoint: Checkpoint | None, attempts: Mapping[str, Attempt]) -> Flight:
-        return self._flight(0, 2)
+        return self._flight(0, 1 + READ_AHEAD)
 
     def batches(self) -> Iterator[MessageBatch]:
         for number, batch in enumerate(self.given):
             if self.breaks is not None and number == len(self.given) - 1:
                 self.reading = self._flight(number, number + 1) if self.asked else None
                 raise self.breaks
-            yield replace(batch, ahead=self._flight(number + 1, number + 3))
+            yield replace(batch, ahead=self._flight(number + 1, number + 2 + READ_AHEAD))
 
     def interrupt(self) -> None:
         self.log.append("interrupt")

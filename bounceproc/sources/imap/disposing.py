@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from imapclient.exceptions import IMAPClientError
@@ -9,7 +10,7 @@ from imapclient.exceptions import IMAPClientError
 from bounceproc.errors import FullError
 from bounceproc.sources.imap.connection import response_code, was_refused
 from bounceproc.sources.imap.folders import ensure_folder, existing_uids
-from bounceproc.sources.imap.wire import mailbox_name
+from bounceproc.sources.imap.wire import mailbox_name, uid_set
 from bounceproc.sources.mailbox import Action, same_folder
 
 if TYPE_CHECKING:
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
     from bounceproc.sources.imap.wire import Wire
     from bounceproc.sources.mailbox import Disposal
 
-MAX_UIDS: Final = 500
-"""UIDs in a command: see MAX_BATCH_MESSAGES."""
+FEW_UIDS: Final = 500
+"""UIDs in a command: as a list they stay below the 8,192 octets that RFC 9051 section 4.1.1 asks servers to accept."""
+MANY_UIDS: Final = 2000
+"""UIDs in a command to a server that is quick, where they are ranges and as short: many keep an account of the whole folder, which
+they write anew with each command."""
+SET_OCTETS: Final = 7500
+"""Octets of a sequence set, at most."""
+QUICK: Final = 1.0
+"""Seconds that a command takes at most for the next one to be of twice as many."""
 
 
 class Disposer:
@@ -31,11 +39,18 @@ class Disposer:
         self._can_move: bool = client.has_capability("MOVE")
         self._can_expunge: bool = client.has_capability("UIDPLUS")
         self._targets: dict[str, str] = {}
+        self._width = FEW_UIDS
 
     def dispose(self, disposal: Disposal, folder: str, uids: list[int]) -> None:
         """Do to messages of `folder`, which is selected, what the disposal says. Those that are gone need nothing."""
-        for start in range(0, len(uids), MAX_UIDS):
-            chunk = uids[start : start + MAX_UIDS]
+        start = 0
+        while start < len(uids):
+            width = self._width
+            while width > FEW_UIDS and len(uid_set(uids[start : start + width])) > SET_OCTETS:
+                width //= 2
+            chunk = uids[start : start + width]
+            start += width
+            begun = time.monotonic()
             try:
                 self._dispose(disposal, folder, chunk)
             except IMAPClientError as error:
@@ -46,6 +61,8 @@ class Disposer:
                 remaining = existing_uids(self._client, chunk)
                 if remaining:
                     self._dispose_again(disposal, folder, remaining)
+            quick = time.monotonic() - begun < QUICK
+            self._width = min(self._width * 2, MANY_UIDS) if quick else FEW_UIDS
 
     def _dispose_again(self, disposal: Disposal, folder: str, uids: list[int]) -> None:
         try:
@@ -59,7 +76,7 @@ class Disposer:
             raise
 
     def _dispose(self, disposal: Disposal, folder: str, uids: list[int]) -> None:
-        numbers = ",".join(map(str, uids))
+        numbers = uid_set(uids)
         if disposal.action is Action.SEEN:
             self._flag(numbers, "Seen")
         elif disposal.action is Action.DELETE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bounceproc.ports import Checkpoint, Flight, MessageBatch
+from bounceproc.ports import READ_AHEAD, Checkpoint, Flight, MessageBatch
 from bounceproc.sources.bounds import SUSPECTS
 from bounceproc.sources.imap.place import Place
 
@@ -73,13 +73,13 @@ class Plan:
     def batch(self, number: int, messages: tuple[RawMessage, ...], last: int, rest: Sequence[int] = ()) -> MessageBatch:
         """A batch out of chunk `number`, up to UID `last`; `rest` of the chunk is still to come."""
         chunk = self.chunks[number]
-        next_suspected = not rest and number + 1 < len(self.chunks) and self.chunks[number + 1].suspected
+        soon_suspected = any(other.suspected for other in self.chunks[number + 1 : number + 1 + READ_AHEAD])
         return MessageBatch(
             messages,
             Checkpoint(self.selected.folder, self.selected.uidvalidity, last),
             len(self.uids),
             ahead=self.ahead(number, rest),
-            alone=chunk.suspected or next_suspected,
+            alone=chunk.suspected or soon_suspected,
             suspected=chunk.suspected,
         )
 
@@ -96,11 +96,11 @@ class Plan:
     def ahead(self, number: int, rest: Sequence[int] = ()) -> Flight:
         """What is read behind chunk `number` and the `rest` of it until the batch after that is recorded.
 
-        That is the next batch and, unless one of the two is suspected, the one behind it, which is read meanwhile.
+        That is the next batch and, up to one that is suspected, those behind it, which are read meanwhile.
         """
         uids = list(rest)
         if not (uids and self.chunks[number].suspected):
-            for chunk in self.chunks[number + 1 : number + 3]:
+            for chunk in self.chunks[number + 1 : number + 2 + READ_AHEAD]:
                 if uids and chunk.suspected:
                     break
                 uids += self.uids[chunk.start : chunk.end]

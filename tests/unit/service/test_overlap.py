@@ -11,6 +11,7 @@ from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import FullError, TemporaryError, UnavailableError
 from bounceproc.pipeline import WORTH_A_READER, meant
 from bounceproc.ports import Attempt, Flight, MessageBatch, Outcome, Settlement
+from bounceproc.service import overlap
 from bounceproc.service.run import Summary, run_once
 from tests.unit.fakes import FakeFolder, FakeLedger, batch_of
 from tests.unit.mails import dsn
@@ -32,7 +33,10 @@ def run(source: FakeFolder, ledger: FakeLedger, reader: Reader | None = None, **
     return summary
 
 
-def test_everything_is_announced_before_it_is_read_and_settled_after_its_commit() -> None:
+def test_everything_is_announced_before_it_is_read_and_settled_after_its_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overlap, "STRIDE", 1)
     log: list[str] = []
     ledger = FakeLedger(log)
 
@@ -40,9 +44,9 @@ def test_everything_is_announced_before_it_is_read_and_settled_after_its_commit(
 
     assert summary.messages == 4
     of_ledger = [line for line in log if not line.startswith("settle")]
-    assert of_ledger[:6] == ["announce m1 m2", "begin fake", "record 1", "advance 1", "announce m2 m3", "commit"]
+    assert of_ledger[:6] == ["announce m1 m2 m3", "begin fake", "record 1", "advance 1", "announce m2 m3 m4", "commit"]
     assert [line for line in log if line.startswith("announce")][1:] == [
-        "announce m2 m3",
+        "announce m2 m3 m4",
         "announce m3 m4",
         "announce m4",
         "announce",
@@ -54,6 +58,31 @@ def test_everything_is_announced_before_it_is_read_and_settled_after_its_commit(
     assert settled.split() == ["m1", "m2", "m3", "m4"]
     assert ledger.announced is None
     assert "landed" not in log  # the last batch's record said so
+
+
+@pytest.mark.parametrize(("count", "strides"), [(1, [1]), (2, [2]), (5, [2, 2, 1])])
+def test_what_was_recorded_is_settled_in_strides_and_the_rest_at_the_end(
+    count: int, strides: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlap, "STRIDE", 2)
+    log: list[str] = []
+    ledger = FakeLedger(log)
+
+    run(FakeFolder(mail(count), log), ledger)
+
+    assert [line.count("=report") for line in log if line.startswith("settle ")] == strides
+    assert ledger.pending == []
+
+
+def test_what_a_suspect_came_behind_is_settled_before_it_is_read() -> None:
+    log: list[str] = []
+    first, second = mail(2)
+    source = FakeFolder([replace(first, alone=True), second], log, breaks=UnavailableError("gone"))
+
+    with pytest.raises(UnavailableError):
+        run(source, FakeLedger(log))
+
+    assert "settle m1=report" in log
 
 
 def test_what_was_recorded_and_not_settled_comes_first_of_this_folder_alone() -> None:

@@ -33,13 +33,13 @@ NORMAL: Final = {
         "{tag} OK [READ-WRITE] done",
     ],
     "UID SEARCH": ["* SEARCH 1 2 3", "{tag} OK done"],
-    "UID FETCH 1,2,3 (RFC822.SIZE INTERNALDATE)": [
+    "UID FETCH 1:3 (RFC822.SIZE INTERNALDATE)": [
         '* 1 FETCH (UID 1 RFC822.SIZE 5 INTERNALDATE "24-Nov-2026 02:00:00 +0100")',
         '* 2 FETCH (UID 2 RFC822.SIZE 5 INTERNALDATE " 4-Nov-2026 02:00:00 -0100")',
         '* 3 FETCH (UID 3 RFC822.SIZE 5 INTERNALDATE "31-Dec-9999 23:00:00 -1200")',
         "{tag} OK done",
     ],
-    "UID FETCH 1,2,3 (BODY.PEEK[])": [
+    "UID FETCH 1:3 (BODY.PEEK[])": [
         "* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)",
         "* 2 FETCH (UID 2 BODY[] {{5}}\r\ntwo\r\n)",
         "* 3 FETCH (UID 3 BODY[] {{5}}\r\nthr\r\n)",

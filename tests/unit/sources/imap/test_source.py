@@ -66,7 +66,7 @@ def test_dates_are_utc_and_an_impossible_one_is_none(server: ScriptedServer) -> 
 def test_one_message_that_the_server_stumbles_over_does_not_take_the_others_along(server: ScriptedServer) -> None:
     server.say(
         {
-            "UID FETCH 1,2,3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)", "{tag} NO corrupt message"],
+            "UID FETCH 1:3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)", "{tag} NO corrupt message"],
             "UID FETCH 1 ": ["* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)", "{tag} OK done"],
             "UID FETCH 2 ": ["{tag} NO corrupt message"],
             "UID FETCH 3 ": ["* 3 FETCH (UID 3 BODY[] {{5}}\r\nthr\r\n)", "{tag} OK done"],
@@ -80,18 +80,18 @@ def test_one_message_that_the_server_stumbles_over_does_not_take_the_others_alon
 
 
 def test_a_conversation_that_ends_while_messages_are_tried_one_by_one(server: ScriptedServer) -> None:
-    server.say({"UID FETCH 1,2,3 (BODY.PEEK[])": ["{tag} NO corrupt message"], "UID FETCH 1 ": [HANG_UP]})
+    server.say({"UID FETCH 1:3 (BODY.PEEK[])": ["{tag} NO corrupt message"], "UID FETCH 1 ": [HANG_UP]})
     assert "ended the conversation" in failure(server, UnavailableError).what
 
 
 def test_an_empty_message_is_a_message(server: ScriptedServer) -> None:
-    server.say({"UID FETCH 1,2,3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{0}}\r\n)", "{tag} OK done"]})
+    server.say({"UID FETCH 1:3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{0}}\r\n)", "{tag} OK done"]})
     (raw,) = read(server)
     assert (raw.data, raw.error) == (b"", None)
 
 
 def test_size_and_date_may_be_missing(server: ScriptedServer) -> None:
-    server.say({"UID FETCH 1,2,3 (RFC822.SIZE INTERNALDATE)": ["* 1 FETCH (UID 1 FLAGS ())", "{tag} OK done"]})
+    server.say({"UID FETCH 1:3 (RFC822.SIZE INTERNALDATE)": ["* 1 FETCH (UID 1 FLAGS ())", "{tag} OK done"]})
     server.say({"UID FETCH 1 ": ["* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)", "{tag} OK done"]})
     (raw,) = read(server)
     assert (raw.data, raw.received_at) == (b"one\r\n", None)
@@ -103,7 +103,7 @@ def test_a_message_without_content_is_parked_unless_it_is_gone(
 ) -> None:
     server.say(
         {
-            "UID FETCH 1,2,3 (BODY.PEEK[])": [
+            "UID FETCH 1:3 (BODY.PEEK[])": [
                 "* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)",
                 "* 2 FETCH (UID 2 BODY[] NIL)",
                 "* 3 FETCH (UID 3 BODY[] {{5}}\r\nthr\r\n)",
@@ -149,7 +149,7 @@ def test_a_large_folder_is_searched_in_windows(server: ScriptedServer, monkeypat
 # ---- the connection --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["CAPABILITY", "AUTHENTICATE PLAIN", "SELECT", "UID SEARCH", "UID FETCH 1,2,3 ("])
+@pytest.mark.parametrize("moment", ["CAPABILITY", "AUTHENTICATE PLAIN", "SELECT", "UID SEARCH", "UID FETCH 1:3 ("])
 @pytest.mark.parametrize("answer", [[HANG_UP], ["* BYE shutting down", HANG_UP]])
 def test_a_conversation_that_ends_is_an_unavailable_service(
     server: ScriptedServer, moment: str, answer: list[str]
@@ -162,7 +162,7 @@ def test_a_conversation_that_ends_is_an_unavailable_service(
 
 
 def test_a_message_cut_off_in_the_middle_is_an_unavailable_service(server: ScriptedServer) -> None:
-    server.say({"UID FETCH 1,2,3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{500}}\r\none", HANG_UP]})
+    server.say({"UID FETCH 1:3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{500}}\r\none", HANG_UP]})
     assert "ended the conversation" in failure(server, UnavailableError).what
 
 
@@ -266,14 +266,14 @@ def test_a_greeting_that_claims_to_know_us_does_not_get_round_starttls(server: S
 def test_a_refused_command_is_tried_once_more_with_what_is_left(server: ScriptedServer) -> None:
     server.say(
         {
-            "UID STORE 1,2,3": ["{tag} NO some of the messages are gone"],
+            "UID STORE 1:3": ["{tag} NO some of the messages are gone"],
             "UID SEARCH": ["* SEARCH 1 3", "{tag} OK done"],
             "UID STORE 1,3": ["{tag} OK done"],
         }
     )
     settle(server, 1, 2, 3)
     assert [command for command in server.commands if command.startswith("UID STORE")] == [
-        "UID STORE 1,2,3 +FLAGS.SILENT (\\Seen)",
+        "UID STORE 1:3 +FLAGS.SILENT (\\Seen)",
         "UID STORE 1,3 +FLAGS.SILENT (\\Seen)",
     ]
 
