@@ -50,10 +50,13 @@ _GENERIC: Final = re.compile(
     r"(?:[245]\d\d[ -]?)?(?:[245]\.\d{1,3}\.\d{1,3}[ :-]*)?(?:\(?(?:unknown|other|undefined)?[ ]?(?:mail system|status|error|failure)?\)?|"
     r"service unavailable|(?:(?:message|mail) )?(?:was )?(?:rejected|refused|denied)|delivery (?:failed|error)|failed|permanent (?:failure|error)|"
     r"unable to deliver|recipient (?:address )?rejected|transaction failed|requested action not taken|-?\d{1,5}|"
-    r"status|temporary failure|user or domain|this message|error)[.:;]?",
+    r"status|temporary failure|user or domain|this message|error)[.:;]?|221[ -].*",
     re.IGNORECASE,
 )
-"""Diagnostics that say no more than that it failed: what the notice tells people is then the better text."""
+"""Diagnostics that say no more than that it failed: what the notice tells people is then the better text.
+
+sendmail quotes the answer to its own QUIT (221) of a delivery that it gave up.
+"""
 _CUT: Final = re.compile(r"([45]\d\d)-(?!.*\b\1 )")
 """A reply of which more lines follow. sendmail's Diagnostic-Code has the first one alone, its transcript all of them."""
 _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"

@@ -286,7 +286,8 @@ def _common(form: ProseFormat, text: str) -> str:
 class Dialogue:
     """An SMTP dialogue as Sendmail quotes it, cut into what belongs together.
 
-    What the other side or a local program said (`<<< 550 ...`) stands before a line of Sendmail's own that names the address.
+    What the other side or a local program said (`<<< 550 ...`) stands before a line of Sendmail's own that names the address,
+    or behind the command that does (`>>> RCPT To:<...>`), where Sendmail has no such line for it.
     """
 
     sections: tuple[tuple[str, str], ...]
@@ -299,9 +300,15 @@ class Dialogue:
         sections: list[tuple[str, str]] = []
         everything: list[str] = []
         heard: list[str] = []
-        for line in text[:MAX_DIALOGUE].split("\n"):
+        asked = ""
+        for line in (*text[:MAX_DIALOGUE].split("\n"), ""):
             if line.startswith((">>>", "... while", "While talking")) or not line.strip():
-                heard = heard if line.startswith(">>> DATA") else []
+                if line.startswith(">>> DATA"):
+                    continue
+                if asked and heard:
+                    sections.append((asked, " ".join(heard)))
+                asked = line.lower() if line.startswith(">>> RCPT") else ""
+                heard = []
                 continue
             reply = _REPLY.match(line)
             heard.append(reply[1] if reply else line.strip())
