@@ -23,10 +23,9 @@ MAX_DIAGNOSTIC: Final = 2000
 _TYPED: Final = re.compile(r"[ \t]*[A-Za-z][A-Za-z0-9_/-]{0,40}[ \t]*;[ \t]*")
 _LABEL: Final = r"[a-z0-9_]++(?:-++[a-z0-9_]++)*+"
 _USUAL: Final = re.compile(
-    rf"(?:[ \t]*rfc822[ \t]*;)?[ \t]*<?([a-z0-9][a-z0-9_.+=-]{{0,63}}@{_LABEL}(?:\.{_LABEL})++)>?[ \t]*",
-    re.IGNORECASE | re.ASCII,
+    rf"(?:[ \t]*+rfc822[ \t]*+;)?+[ \t]*+<?+([a-z0-9][a-z0-9_.+=-]{{0,63}}+@{_LABEL}(?:\.{_LABEL})++)>?+[ \t]*+",
 )
-"""Nearly every address field: one look instead of a type, brackets and a normal form taken apart."""
+"""Nearly every address field, in lower case: one look instead of a type, brackets and a normal form taken apart."""
 _ROUTE: Final = re.compile(r"@[^:@\s]{1,255}:")
 _IN_ANGLES: Final = re.compile(r"<([^<>\n]{1,400})>")
 _BARE: Final = re.compile(r"(?:\"[^\"\n]{1,200}\"|[^\s<>()\[\],;:\"|]{1,200})@[^\s<>(),;:\"|]{1,255}")
@@ -131,8 +130,9 @@ def squeezed(text: str) -> str:
 
 def address(value: str) -> Address | None:
     """The address in a field or a header, or None: type, name, comment, brackets and source route are taken off."""
-    if len(value) <= MAX_OCTETS and (usual := _USUAL.fullmatch(value)):
-        return Address(usual[1].lower(), usual[1])
+    if len(value) <= MAX_OCTETS and value.isascii() and (usual := _USUAL.fullmatch(value.lower())):
+        start, end = usual.span(1)
+        return Address(usual[1], value[start:end])
     text = value.partition(";")[2] if _TYPED.match(value) else value
     text = text.strip()
     if "\\x{" in text or ("=?" in text and ("@" not in text or "<" in text)):

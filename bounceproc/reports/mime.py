@@ -26,8 +26,8 @@ MAX_VALUE: Final = 8 * 1024
 SHORT_HEAD: Final = 400
 """Octets of a part's header up to which what was read of it is remembered: a mail system types its parts always alike."""
 
-_STRAY: Final = re.compile(rb"\n(?![!-9;-~]+[ \t]*:|[ \t]|>?From )")
-"""A line that cannot stand in a header: the blank line before it was lost on the way."""
+_STRAY: Final = re.compile(rb"\n(?![A-Za-z-]++:|[ \t]|[!-9;-~]+[ \t]*:|>?From )")
+"""A line that cannot stand in a header: the blank line before it was lost on the way. Names of letters are seen first."""
 
 _DASH: Final = ord("-")
 _LF: Final = ord("\n")

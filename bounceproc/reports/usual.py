@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from bounceproc.reports import dsn
 from bounceproc.reports.mail import RETURNED_TYPES, USUAL_DAEMON, Mail
-from bounceproc.reports.mime import MAX_HEADER, Head, Headers, has_stray_line, split
+from bounceproc.reports.mime import MAX_HEADER, Head, Headers, has_stray_line, holds, split
 from bounceproc.reports.original import Original
 
 if TYPE_CHECKING:
     from bounceproc.reports.report import Report
 
 _TYPE: Final = b"message/delivery-status"
-_REPORT: Final = re.compile(
-    rb"\s*multipart/report\s*;(?=[^\x00]*\bdelivery-status\b)[^\x00]*?\bboundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)",
-    re.IGNORECASE,
-)
+_MULTIPART: Final = b"multipart/report;"
+_STATUS: Final = (b"report-type=delivery-status", b'report-type="delivery-status"')
+_BOUNDARY: Final = re.compile(rb"(?<!\w)boundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.IGNORECASE)
 _COLON: Final = ord(":")
 _ESC: Final = 0x1B
 _BEFORE: Final = frozenset(b"\n>F")
@@ -39,15 +38,15 @@ def read(data: bytes) -> Report | None:
     if has_stray_line(block):
         return None
     headers = Headers(block)
-    report = _REPORT.match(headers.raw(b"content-type"))
-    if report is None:
+    boundary = _boundary(headers.raw(b"content-type"))
+    if not boundary:
         return None
     mail = Mail(data, headers)
     subject = headers.plain(b"subject")
     mail.give("subject_line", subject)
     if (subject is None or _COLON in subject) and mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
         return None  # somebody forwards a report
-    delimiter = b"\n--%b" % (report[1] or report[2])
+    delimiter = b"\n--%b" % boundary
     first = data.find(delimiter, top, at)
     second = data.find(delimiter, first + len(delimiter), at) if first >= 0 else -1
     status = _entity(data, second, delimiter)
@@ -65,6 +64,15 @@ def read(data: bytes) -> Report | None:
     mail.give("original", Original.in_body(data, returned[0].encoding, *returned[1:]))
     found = dsn.report(mail, text[: dsn.MAX_REPORT].decode("ascii"), "rfc3464")
     return found if found.events else None
+
+
+def _boundary(content_type: bytes) -> bytes:
+    """What stands between the parts of a report of delivery; empty where its Content-Type is not written as usual."""
+    lowered = content_type.lower()
+    if not lowered.lstrip().startswith(_MULTIPART) or not (holds(lowered, _STATUS[0]) or holds(lowered, _STATUS[1])):
+        return b""
+    found = _BOUNDARY.match(content_type, at) if (at := lowered.find(b"boundary=")) > 0 else None
+    return (found[1] or found[2] or b"") if found else b""
 
 
 def _entity(data: bytes, at: int, delimiter: bytes, *, is_last: bool = False) -> tuple[Head, int, int] | None:
