@@ -57,6 +57,16 @@ def lock(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, sa.R
     return found
 
 
+def names(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, str | None]:
+    """The plaintexts in the rows with these keys, which are held as by `lock`: histories are long, and not read for this."""
+    found: dict[bytes, str | None] = {}
+    for part in chunks(sorted(keys)):
+        here = sa.select(address.c.key, address.c.address).where(among(connection, address.c.key, part))
+        for row in connection.execute(here.order_by(address.c.key).with_for_update()):
+            found[row.key] = row.address
+    return found
+
+
 def add_evidence(connection: sa.Connection, touched: Mapping[bytes, Touched], now: datetime) -> tuple[History, ...]:
     """Write new evidence into the histories; gives them with it, in the order of the keys."""
     if not touched:

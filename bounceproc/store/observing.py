@@ -67,8 +67,8 @@ def sync(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy: Pri
     if not speaking:
         return 0
     keys = {verdict.key for verdict in speaking}
-    rows = addresses.lock(connection, keys)
-    plain = {} if privacy.hash_only else {key: row.address for key, row in rows.items()}
+    names = addresses.names(connection, keys)
+    plain = {} if privacy.hash_only else names
     known = _known(connection, keys)
     before = {name: _entry(row) for name, row in known.items() if row["lifted_at"] is None}
     after = followed(speaking, before, plain)

@@ -31,9 +31,9 @@ def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy
     if not speaking:
         return 0
     keys = {verdict.key for verdict in speaking}
-    rows = addresses.lock(connection, keys)
+    names = addresses.names(connection, keys)
     # A plaintext from before the days of hash_only is not spread any further.
-    plain = {} if privacy.hash_only else {key: row.address for key, row in rows.items()}
+    plain = {} if privacy.hash_only else names
     before = _standing(connection, keys)
     after = followed(speaking, before, plain)
     changes = [(before.get(name), after.get(name)) for name in before.keys() | after.keys()]

@@ -85,7 +85,7 @@ def sync(connection: sa.Connection, verdicts: Sequence[Verdict], *, again: int, 
     given = [(verdict, one) for verdict in verdicts for one in verdict.reviews]
     known = _known(connection, {verdict.key for verdict in verdicts})
     _settle(connection, verdicts, known)
-    names = _addresses(connection, {verdict.key for verdict, _ in given}) if plain else {}
+    names = addresses.names(connection, {verdict.key for verdict, _ in given}) if plain else {}
     added: dict[Name, dict[str, Any]] = {}
     changed: list[dict[str, Any]] = []
     for verdict, one in given:
@@ -108,10 +108,6 @@ def _known(connection: sa.Connection, keys: Collection[bytes]) -> dict[Name, Map
         for row in connection.execute(statement).mappings():
             found[row["key"], row["scope"], row["reason"]] = dict(row)
     return found
-
-
-def _addresses(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, str | None]:
-    return {key: str(row.address) if row.address else None for key, row in addresses.lock(connection, keys).items()}
 
 
 def _row(verdict: Verdict, one: Review, address: str | None) -> dict[str, Any]:
