@@ -39,6 +39,8 @@ COMPILED: Final = (
         )
     ),
     *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "unsubscribe", "usual")),
+    *(f"policy/{name}" for name in ("counting", "decide", "history", "rows", "secondlook", "settings", "verdict")),
+    *(f"store/{name}" for name in ("finds", "histories", "rows", "sealing")),
 )
 """Modules of the core that are asked for every message, without their suffix."""
 
@@ -52,7 +54,7 @@ VARIABLE: Final = "BOUNCEPROC_PURE"
 def prefer_sources_if_newer(package: Path) -> None:
     """Let a checkout run what its files say: a compiled module would stand before a source that was changed since."""
     if os.environ.get(VARIABLE) or _is_changed(package):
-        for folder in (package, package / "classify", package / "reports"):
+        for folder in {(package / name).parent for name in COMPILED}:
             sys.path_importer_cache[str(folder)] = FileFinder(str(folder), (SourceFileLoader, SOURCE_SUFFIXES))
 
 

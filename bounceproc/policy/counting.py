@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
+
+from bounceproc.policy.history import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime, timedelta
 
-    from bounceproc.policy.history import Evidence
     from bounceproc.policy.settings import Policy, Threshold
 
     Dated: TypeAlias = tuple[datetime, Evidence]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bounceproc.policy import rows
-from bounceproc.policy.counting import counting, tippings, windows
+from bounceproc.policy.counting import Tipped, counting, tippings, windows
 from bounceproc.policy.secondlook import look
 from bounceproc.policy.verdict import Decision, Review, Verdict
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from bounceproc.policy.counting import Tipped
     from bounceproc.policy.history import Evidence, History
     from bounceproc.policy.rows import Row
     from bounceproc.policy.settings import Policy
@@ -76,7 +75,7 @@ def _decision(row: Row, tipped: Tipped) -> Decision:
         since=tipped.since,
         until=tipped.until,
         category=event.category,
-        class_=event.class_.value if event.class_ else None,
+        class_=str(event.class_) if event.class_ else None,
         event=event.id,
         why=tipped.why,
         second_look=tipped.second_look,

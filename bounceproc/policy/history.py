@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.event import BounceClass, Event, EventType, Trust
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from datetime import datetime
 
-    from bounceproc.event import BounceClass, Event, EventType, Trust
 
 KEPT_PER_GROUP: Final = 32
 """Newest pieces of evidence kept of each group: above the largest default threshold (6) with room for stricter ones."""

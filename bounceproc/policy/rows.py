@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from bounceproc.event import BounceClass, EventType
-from bounceproc.policy.settings import EVERYWHERE, STREAM
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from bounceproc.policy.history import Evidence, History
-    from bounceproc.policy.settings import Policy, Threshold
-
+from bounceproc.policy.history import Evidence, History
+from bounceproc.policy.settings import EVERYWHERE, STREAM, Policy, Threshold
 
 NO_TIME: Final = timedelta(0)
 """The span of nothing."""

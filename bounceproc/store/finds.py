@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.event import EventType
+from bounceproc.event import Event, EventType
 from bounceproc.policy.history import Evidence
 from bounceproc.store.addresses import Touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
-    from bounceproc.event import Event
     from bounceproc.ports import Reading
     from bounceproc.store.keys import Keys
     from bounceproc.store.rows import Privacy

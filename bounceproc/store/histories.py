@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.errors import SchemaError
@@ -25,7 +26,7 @@ _TRUSTS: Final = {member.value: member for member in Trust}
 
 def dump(evidence: Iterable[Evidence]) -> str:
     """The text of a history: `[FORMAT, [id, type, category, ...], ...]`, octets in hexadecimal, times in ISO 8601."""
-    return json.dumps([FORMAT, *map(_dump_one, evidence)], separators=(",", ":"))
+    return f"[{','.join((str(FORMAT), *map(_dump_one, evidence)))}]"
 
 
 def load(text: str) -> tuple[Evidence, ...]:
@@ -46,21 +47,22 @@ def load(text: str) -> tuple[Evidence, ...]:
     return tuple(map(_load_one, pieces))
 
 
-def _dump_one(piece: Evidence) -> list[Any]:
-    # An enum member of a str type is written as its value by json.
-    return [
-        piece.id.hex(),
-        piece.type,
-        piece.category,
-        piece.class_,
-        piece.trust,
-        piece.occurred_at.astimezone(UTC).isoformat(),
-        piece.received_at.astimezone(UTC).isoformat(),
-        piece.original.hex(),
-        piece.subject,
-        piece.address.hex(),
-        piece.stream,
-    ]
+def _dump_one(piece: Evidence) -> str:
+    class_ = piece.class_
+    return (
+        f'["{piece.id.hex()}","{piece.type}",{_quoted(piece.category)},'
+        f"{'null' if class_ is None else quoted(class_)},"
+        f'"{piece.trust}","{_iso(piece.occurred_at)}","{_iso(piece.received_at)}",'
+        f'"{piece.original.hex()}",{piece.subject},"{piece.address.hex()}",{_quoted(piece.stream)}]'
+    )
+
+
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else quoted(text)
+
+
+def _iso(moment: datetime) -> str:
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()
 
 
 def _load_one(piece: list[Any]) -> Evidence:
