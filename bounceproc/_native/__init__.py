@@ -1,6 +1,6 @@
 """The core compiled: the same modules, translated to C by mypyc where the package is built on a machine with a C compiler.
 
-Reading and classifying is nothing but work of the interpreter, a third of which a compiler takes away. Where nothing was
+Reading, classifying and deciding is nothing but work of the interpreter, a third of which a compiler takes away. Where nothing was
 compiled, or the sources are newer than what was, or `BOUNCEPROC_PURE` is set, the sources run, and every answer is the same.
 """
 
