@@ -9,7 +9,7 @@ import pytest
 
 from bounceproc.errors import ConfigError, UnavailableError
 from bounceproc.ports import Outcome, Settlement
-from bounceproc.sources.imap import Disposal, ImapSource
+from bounceproc.sources.imap import Disposal, ImapSource, disposing
 from bounceproc.sources.imap.wire import Wire
 from tests.servers.dovecot import QUOTA, start_dovecot
 
@@ -265,6 +265,7 @@ def test_moves_are_made_many_at_a_time(
 ) -> None:
     mail_user.prefill(message(n) for n in range(1, 1201))
     due = settlements(mail_user, range(1, 1201))
+    monkeypatch.setattr(disposing, "QUICK", 60.0)  # whatever else this machine is doing
     moves: list[str] = []
     do = Wire.do
 
@@ -276,7 +277,10 @@ def test_moves_are_made_many_at_a_time(
     with caplog.at_level(logging.DEBUG, "imapclient.imaplib"):
         settle(mail_user, due)
     commands = [record.getMessage() for record in caplog.records if record.getMessage().startswith(">")]
-    assert len([command for command in moves if "UID MOVE" in command]) == 3
+    assert [command for command in moves if "UID MOVE" in command] == [
+        'UID MOVE 1:500 "Processed"',
+        'UID MOVE 501:1200 "Processed"',
+    ]
     assert len(commands) + len(moves) < 15
     assert subjects(mail_user, "Processed") == list(range(1, 1201))
 
