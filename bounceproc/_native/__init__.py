@@ -40,9 +40,9 @@ COMPILED: Final = (
     ),
     *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "unsubscribe", "usual")),
     *(f"policy/{name}" for name in ("counting", "decide", "history", "rows", "secondlook", "settings", "verdict")),
-    *(f"store/{name}" for name in ("finds", "histories", "rows", "sealing")),
 )
-"""Modules of the core that are asked for every message, without their suffix."""
+"""Modules of the core that are asked for every message, without their suffix. None of them leads to a library that is not there
+while a wheel is built."""
 
 SUFFIX: Final = EXTENSION_SUFFIXES[0]
 """What the name of a compiled module ends with, for this interpreter alone."""

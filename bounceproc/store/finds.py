@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.event import Event, EventType
@@ -12,6 +11,7 @@ from bounceproc.store.addresses import Touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from bounceproc.ports import Reading
     from bounceproc.store.keys import Keys
