@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from bounceproc.store import numbers, statements
+from bounceproc import sequence
+from bounceproc.store import statements
 from bounceproc.store.rows import clean, place
 from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import attempt, in_flight
@@ -23,7 +24,7 @@ def announce(connection: sa.Connection, source: str, flight: Flight, now: dateti
     if not flight:
         land(connection, source, flight.within)
         return
-    row = {"prefix": place(flight.prefix), "numbers": numbers.dump(flight.numbers), "at": now}
+    row = {"prefix": place(flight.prefix), "numbers": sequence.dump(flight.numbers), "at": now}
     statements.upsert(connection, in_flight, {"source": place(source), "within": place(flight.within), **row})
 
 
@@ -35,7 +36,7 @@ def land(connection: sa.Connection, source: str, within: str) -> None:
 def announced(connection: sa.Connection, source: str, within: str) -> list[str]:
     """The references of what was announced and is neither recorded nor given back."""
     row = connection.execute(sa.select(in_flight).where(_folder(source, within))).one_or_none()
-    return [f"{row.prefix}{number}" for number in numbers.load(row.numbers)] if row else []
+    return [f"{row.prefix}{number}" for number in sequence.load(row.numbers)] if row else []
 
 
 def count(connection: sa.Connection, source: str, refs: Sequence[str], reason: str, now: datetime) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from imapclient.exceptions import IMAPClientError
 
+from bounceproc import sequence
 from bounceproc.errors import FullError
 from bounceproc.sources.imap.connection import response_code, was_refused
 from bounceproc.sources.imap.folders import ensure_folder, existing_uids
-from bounceproc.sources.imap.wire import mailbox_name, uid_set
+from bounceproc.sources.imap.wire import mailbox_name
 from bounceproc.sources.mailbox import Action, same_folder
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Disposer:
         start = 0
         while start < len(uids):
             width = self._width
-            while width > FEW_UIDS and len(uid_set(uids[start : start + width])) > SET_OCTETS:
+            while width > FEW_UIDS and len(sequence.dump(uids[start : start + width])) > SET_OCTETS:
                 width //= 2
             chunk = uids[start : start + width]
             start += width
@@ -76,7 +77,7 @@ class Disposer:
             raise
 
     def _dispose(self, disposal: Disposal, folder: str, uids: list[int]) -> None:
-        numbers = uid_set(uids)
+        numbers = sequence.dump(uids)
         if disposal.action is Action.SEEN:
             self._flag(numbers, "Seen")
         elif disposal.action is Action.DELETE:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from imapclient.exceptions import IMAPClientError
 
+from bounceproc import sequence
 from bounceproc.errors import ConfigError
 from bounceproc.sources.imap.connection import response_code, was_refused
-from bounceproc.sources.imap.wire import uid_set
 from bounceproc.sources.mailbox import same_folder
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def uids_above(client: IMAPClient, selected: Selected, uid: int, *, below: int =
 def existing_uids(client: IMAPClient, uids: Sequence[int]) -> list[int]:
     """Those of the UIDs that are still in the selected folder."""
     client.noop()  # the server may only say now what other programs took away
-    return sorted(set(uids) & set(client.search(["UID", uid_set(uids)])))
+    return sorted(set(uids) & set(client.search(["UID", sequence.dump(uids)])))
 
 
 def missing_folder(client: IMAPClient, mailbox: Mailbox) -> ConfigError:

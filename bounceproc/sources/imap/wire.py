@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 from imapclient.imap_utf7 import encode as utf7
 
+from bounceproc import sequence
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from imapclient import IMAPClient
 
@@ -40,17 +42,6 @@ _CONTENT: Final = re.compile(rb"\d{1,10} FETCH \(UID (\d{1,10}) (BODY\[\](?:<0>)
 _LISTED: Final = re.compile(rb'\d{1,10} FETCH \(UID (\d{1,10}) RFC822\.SIZE (\d{1,20}) INTERNALDATE "([^"\\]*)"\)$')
 
 
-def uid_set(uids: Iterable[int]) -> str:
-    """UIDs in ascending order as a sequence set (RFC 9051 section 9): neighbours become a range, and nobody else is in it."""
-    ranges: list[list[int]] = []
-    for uid in uids:
-        if ranges and uid == ranges[-1][1] + 1:
-            ranges[-1][1] = uid
-        else:
-            ranges.append([uid, uid])
-    return ",".join(f"{first}:{last}" if last > first else str(first) for first, last in ranges)
-
-
 class Wire:
     """The short way over one connection, for commands about many messages."""
 
@@ -72,7 +63,7 @@ class Wire:
         wanted = set(uids)
         found: dict[int, dict[bytes, bytes | None]] = {}
         octets = 0
-        for line in self._answer(f"UID FETCH {uid_set(uids)} ({items})"):
+        for line in self._answer(f"UID FETCH {sequence.dump(uids)} ({items})"):
             uid, said = self._fetched(line)
             if uid in wanted:
                 octets += sum(map(len, filter(None, said.values())))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from bounceproc.sources.imap import wire as wire_module
-from bounceproc.sources.imap.wire import Wire, mailbox_name, uid_set
+from bounceproc.sources.imap.wire import Wire, mailbox_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,16 +171,3 @@ def test_one_answer_is_bounded_whatever_the_server_said_of_sizes(monkeypatch: py
 )
 def test_a_folders_name_is_encoded_and_quoted(name: str, written: str) -> None:
     assert mailbox_name(name) == written
-
-
-@given(st.sets(st.integers(1, 300)))
-def test_a_set_of_uids_says_those_and_no_others(uids: set[int]) -> None:
-    said = uid_set(sorted(uids))
-    ranges = [part.partition(":") for part in said.split(",") if part]
-    assert [uid for first, _, last in ranges for uid in range(int(first), int(last or first) + 1)] == sorted(uids)
-    assert all(int(other[0]) > int(one[2] or one[0]) + 1 for one, other in pairwise(ranges))
-
-
-def test_neighbours_are_a_range() -> None:
-    assert uid_set([1, 2, 3, 5, 7, 8]) == "1:3,5,7:8"
-    assert uid_set([]) == ""

@@ -1,4 +1,4 @@
-"""Ascending numbers as a short text, runs of them as a range (an IMAP sequence set): `1:500,507`."""
+"""Ascending numbers as a short text, neighbours as a range: a sequence set of RFC 9051 section 9, `1:500,507`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def dump(numbers: Iterable[int]) -> str:
-    """The text."""
+    """The text, in which are these numbers and no others."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:

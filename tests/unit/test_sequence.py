@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounceproc.store.numbers import dump, load
+from bounceproc.sequence import dump, load
 
 
 @given(st.sets(st.integers(1, 2**32 - 1)).map(sorted))
