@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from bounceproc.policy.history import Evidence
 
+EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
+
 
 @dataclass(slots=True)
 class Touched:
@@ -29,20 +32,31 @@ class Touched:
     evidence: dict[bytes, Evidence] = field(default_factory=dict)
     """By event id."""
 
+    def begun(self) -> History:
+        """Its history where nothing was known of it."""
+        return History(key=self.key, is_domain=self.is_domain).with_evidence(self.evidence.values())
 
-def make(connection: sa.Connection, touched: Collection[Touched], now: datetime) -> None:
-    """Make the rows that are missing. `lock` comes after it: a row has to be there before two writers can take turns on it."""
+
+def make(
+    connection: sa.Connection, touched: Collection[Touched], now: datetime, begun: Mapping[bytes, History] = EMPTY
+) -> frozenset[bytes]:
+    """Make the rows that are missing, with the histories that are `begun`; returns their keys.
+
+    `lock` comes after it for the others: a row has to be there before two writers can take turns on it.
+    """
     rows = [
         {
             "key": one.key,
             "address": one.address,
             "is_domain": one.is_domain,
-            "history": histories.EMPTY,
+            "history": histories.dump(begun[one.key].evidence) if one.key in begun else histories.EMPTY,
             "updated_at": now,
         }
         for one in sorted(touched, key=lambda one: one.key)
     ]
-    statements.insert(connection, address, rows, ignore_known=True)
+    return frozenset(
+        key for (key,) in statements.insert(connection, address, rows, ignore_known=True, returning=["key"])
+    )
 
 
 def lock(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, sa.Row[tuple[object, ...]]]:
@@ -57,35 +71,41 @@ def lock(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, sa.R
     return found
 
 
-def names(connection: sa.Connection, keys: Collection[bytes]) -> dict[bytes, str | None]:
-    """The plaintexts in the rows with these keys, which are held as by `lock`: histories are long, and not read for this."""
-    found: dict[bytes, str | None] = {}
-    for part in chunks(sorted(keys)):
+def names(
+    connection: sa.Connection, keys: Collection[bytes], held: Mapping[bytes, str | None] = EMPTY
+) -> dict[bytes, str | None]:
+    """The plaintexts in the rows with these keys, which are held as by `lock`: histories are long, and not read for this.
+
+    `held` are those of rows that this transaction holds already.
+    """
+    found = {key: held[key] for key in keys if key in held}
+    for part in chunks(sorted(key for key in keys if key not in held)):
         here = sa.select(address.c.key, address.c.address).where(among(connection, address.c.key, part))
         for row in connection.execute(here.order_by(address.c.key).with_for_update()):
             found[row.key] = row.address
     return found
 
 
-def add_evidence(connection: sa.Connection, touched: Mapping[bytes, Touched], now: datetime) -> tuple[History, ...]:
-    """Write new evidence into the histories; gives them with it, in the order of the keys."""
+def add_evidence(
+    connection: sa.Connection, touched: Mapping[bytes, Touched], now: datetime
+) -> tuple[tuple[History, ...], dict[bytes, str | None]]:
+    """Write new evidence into the histories; gives them with it, in the order of the keys, and the plaintexts in their rows."""
     if not touched:
-        return ()
-    make(connection, touched.values(), now)
-    rows = lock(connection, touched.keys())
-    found = tuple(history_of(rows[key]).with_evidence(touched[key].evidence.values()) for key in sorted(touched))
+        return (), {}
+    found = {key: touched[key].begun() for key in sorted(touched)}
+    plain = {key: one.address for key, one in touched.items()}
+    made = make(connection, touched.values(), now, found)
+    rows = lock(connection, touched.keys() - made)
+    for key, row in rows.items():
+        found[key] = history_of(row).with_evidence(touched[key].evidence.values())
+        # A plaintext that was erased comes back with new mail about the address, and only then.
+        plain[key] = row.address or touched[key].address
     changed = [
-        {
-            "key": history.key,
-            # A plaintext that was erased comes back with new mail about the address, and only then.
-            "address": rows[history.key].address or touched[history.key].address,
-            "history": histories.dump(history.evidence),
-            "updated_at": now,
-        }
-        for history in found
+        {"key": key, "address": plain[key], "history": histories.dump(found[key].evidence), "updated_at": now}
+        for key in rows
     ]
     statements.update(connection, address, changed, by=["key"])
-    return found
+    return tuple(found.values()), plain
 
 
 def lifted(connection: sa.Connection, key: bytes, now: datetime) -> None:

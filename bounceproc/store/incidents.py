@@ -97,33 +97,33 @@ def _provider(event: Event, hidden: Callable[[str], str] | None) -> str:
 
 
 def _count(connection: sa.Connection, live: Surges, providers: Mapping[bytes, str], today: str) -> Counter[bytes]:
-    """Remember today's events, and no earlier ones; gives how many different recipients each wording has condemned today."""
-    rows = [
-        {"day": today, "fingerprint": print_, "id": one.id, "key": one.key}
+    """Remember today's events, and no earlier ones; gives how many different recipients each wording has condemned today.
+
+    Two writers of PostgreSQL who store the same recipient at the same moment count it twice: a surge is many times what is usual.
+    """
+    connection.execute(sa.delete(pulse_event).where(pulse_event.c.day < today))
+    known: set[tuple[bytes, bytes]] = set()
+    for part in chunks(sorted({one.key for events in live.values() for one in events if one.key is not None})):
+        here = sa.and_(pulse_event.c.day == today, among(connection, pulse_event.c.key, part))
+        rows = connection.execute(sa.select(pulse_event.c.fingerprint, pulse_event.c.key).where(here))
+        known |= {(row.fingerprint, row.key) for row in rows}
+    events = [
+        {"day": today, "key": one.key, "fingerprint": print_, "id": one.id}
         for print_ in sorted(live)
         for one in sorted(live[print_], key=lambda one: one.id)
     ]
-    statements.insert(connection, pulse_event, rows, ignore_known=True)
-    connection.execute(sa.delete(pulse_event).where(pulse_event.c.day < today))
-    counted = (
-        sa.select(pulse_event.c.fingerprint, sa.func.count(sa.distinct(pulse_event.c.key)))
-        .where(pulse_event.c.day == today)
-        .group_by(pulse_event.c.fingerprint)
-    )
-    counts: Counter[bytes] = Counter()
-    for part in chunks(sorted(live)):
-        for print_, number in connection.execute(counted.where(among(connection, pulse_event.c.fingerprint, part))):
-            counts[print_] = number
+    statements.insert(connection, pulse_event, events, ignore_known=True)
+    fresh = Counter(print_ for print_, _ in {(row["fingerprint"], row["key"]) for row in events} - known)
     days = [
-        {
-            "fingerprint": print_,
-            "day": today,
-            "provider": providers[print_],
-            "recipients": counts[print_],
-        }
+        {"fingerprint": print_, "day": today, "provider": providers[print_], "recipients": fresh[print_]}
         for print_ in sorted(live)
     ]
-    statements.upsert(connection, pulse, days)
+    statements.add(connection, pulse, days, column="recipients")
+    counts: Counter[bytes] = Counter()
+    for part in chunks(sorted(live)):
+        here = sa.and_(pulse.c.day == today, among(connection, pulse.c.fingerprint, part))
+        for row in connection.execute(sa.select(pulse.c.fingerprint, pulse.c.recipients).where(here)):
+            counts[row.fingerprint] = row.recipients
     return counts
 
 

@@ -169,6 +169,8 @@ class Batch:
         self._privacy = privacy
         self._now = now
         self._surges = surges
+        self._held: dict[bytes, str | None] = {}
+        """The plaintexts in the rows of `address` that were written in this transaction."""
 
     def record(self, readings: Sequence[Reading]) -> Recorded:
         """Store messages and events that are new, and give the histories they touch. Idempotent by raw digest and event id."""
@@ -185,16 +187,15 @@ class Batch:
     def apply(self, verdicts: Iterable[Verdict]) -> int:
         """Bring the policy's own suppressions in line with its verdicts; returns how many suppressions changed."""
         wanted = list(verdicts)
-        return retrying(
-            self._connection, lambda: reconcile(self._connection, wanted, privacy=self._privacy, now=self._now)
-        )
+        return retrying(self._connection, lambda: reconcile(self._connection, wanted, **self._terms()))
 
     def observe(self, verdicts: Iterable[Verdict]) -> int:
         """Remember what the verdicts would change, and change nothing; returns how many suppressions that would be."""
         wanted = list(verdicts)
-        return retrying(
-            self._connection, lambda: observing.sync(self._connection, wanted, privacy=self._privacy, now=self._now)
-        )
+        return retrying(self._connection, lambda: observing.sync(self._connection, wanted, **self._terms()))
+
+    def _terms(self) -> dict[str, Any]:
+        return {"privacy": self._privacy, "now": self._now, "held": self._held}
 
     def review(self, verdicts: Iterable[Verdict], *, again: int) -> int:
         """Put before a person what the verdicts ask for; returns how many addresses are new on the list."""
@@ -258,21 +259,24 @@ class Batch:
 
     def _messages(self, readings: Sequence[Reading]) -> list[int | None]:
         """Store each message that is new here; gives the row's id for those that nobody has seen anywhere."""
-        known = self._firsts({reading.digest for reading in readings})
-        offered = self._offered(readings)
         firsts: dict[bytes, Reading] = {}
         for reading in readings:
-            if reading.digest not in known:
-                firsts.setdefault(reading.digest, reading)
+            firsts.setdefault(reading.digest, reading)
+        # The unique index says which of them are new, and makes us wait for another writer who is just storing the same.
         inserted = self._insert_firsts(firsts)
-        # What another writer inserted in the meantime is known by now: the unique index made us wait for its commit.
-        known |= self._firsts(firsts.keys() - inserted.keys())
-        known |= {digest: (id_, firsts[digest].outcome.value) for digest, id_ in inserted.items()}
         mine = {digest: id(firsts[digest]) for digest in inserted}
         repeated = [reading for reading in readings if mine.get(reading.digest) != id(reading)]
-        self._insert_duplicates([r for r in repeated if (place(r.ref), r.digest) not in offered], known)
-        self._offer_again({offered[place(r.ref), r.digest] for r in repeated if (place(r.ref), r.digest) in offered})
+        if repeated:
+            self._repeat(repeated, new=frozenset(inserted.values()))
         return [inserted[r.digest] if mine.get(r.digest) == id(r) else None for r in readings]
+
+    def _repeat(self, repeated: Sequence[Reading], *, new: Collection[int]) -> None:
+        """Store where else messages that are known lie; `new` are the rows that this batch made."""
+        known = self._firsts({reading.digest for reading in repeated})
+        offered = self._offered(repeated)
+        self._insert_duplicates([r for r in repeated if (place(r.ref), r.digest) not in offered], known)
+        again = {offered[place(r.ref), r.digest] for r in repeated if (place(r.ref), r.digest) in offered}
+        self._offer_again(again.difference(new))
 
     def _firsts(self, digests: Collection[bytes]) -> dict[bytes, tuple[int, str]]:
         """Id and outcome of the first row of each digest that is known."""
@@ -347,4 +351,5 @@ class Batch:
         for one in found:
             for subject in one.touches(self._keys, self._privacy):
                 touched.setdefault(subject.key, subject).evidence.update(subject.evidence)
-        return addresses.add_evidence(self._connection, touched, self._now)
+        found_, self._held = addresses.add_evidence(self._connection, touched, self._now)
+        return found_

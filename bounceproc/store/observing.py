@@ -15,7 +15,7 @@ from bounceproc.store.statements import among, chunks
 from bounceproc.store.tables import observed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from bounceproc.policy.verdict import Verdict
@@ -61,13 +61,23 @@ class Observed:
 # ---- the flow writes ---------------------------------------------------------------------------------------------------
 
 
-def sync(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy: Privacy, now: datetime) -> int:
-    """Remember what the verdicts would change; returns how many suppressions that would be. The same again changes nothing."""
+def sync(
+    connection: sa.Connection,
+    verdicts: Sequence[Verdict],
+    *,
+    privacy: Privacy,
+    now: datetime,
+    held: Mapping[bytes, str | None] = addresses.EMPTY,
+) -> int:
+    """Remember what the verdicts would change; returns how many suppressions that would be. The same again changes nothing.
+
+    `held`: see `addresses.names`.
+    """
     speaking = [verdict for verdict in verdicts if verdict.speaks or verdict.delivered_at is not None]
     if not speaking:
         return 0
     keys = {verdict.key for verdict in speaking}
-    names = addresses.names(connection, keys)
+    names = addresses.names(connection, keys, held)
     plain = {} if privacy.hash_only else names
     known = _known(connection, keys)
     before = {name: _entry(row) for name, row in known.items() if row["lifted_at"] is None}

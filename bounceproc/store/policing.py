@@ -22,16 +22,23 @@ Automatic = dict[tuple[bytes, str, str], Entry]
 """Policy's entries by key, scope and reason."""
 
 
-def reconcile(connection: sa.Connection, verdicts: Sequence[Verdict], *, privacy: Privacy, now: datetime) -> int:
+def reconcile(
+    connection: sa.Connection,
+    verdicts: Sequence[Verdict],
+    *,
+    privacy: Privacy,
+    now: datetime,
+    held: Mapping[bytes, str | None] = addresses.EMPTY,
+) -> int:
     """Add, extend and lift entries of origin `policy`, and no others; returns how many changed.
 
-    The same verdict twice changes nothing the second time.
+    The same verdict twice changes nothing the second time. `held`: see `addresses.names`.
     """
     speaking = [verdict for verdict in verdicts if verdict.speaks]
     if not speaking:
         return 0
     keys = {verdict.key for verdict in speaking}
-    names = addresses.names(connection, keys)
+    names = addresses.names(connection, keys, held)
     # A plaintext from before the days of hash_only is not spread any further.
     plain = {} if privacy.hash_only else names
     before = _standing(connection, keys)

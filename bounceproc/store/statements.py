@@ -35,15 +35,22 @@ def insert(
 
     All rows have the same keys. PostgreSQL gets one array for each column (a quarter of the time of one statement for each
     row, and no statement text that grows with the rows) and inserts in the order given. SQLite has one writer, so that what
-    stands behind the newest row from before are the inserted ones: RETURNING would take a statement for each row.
+    stands behind the newest row from before are the inserted ones: RETURNING would take a statement for each row. Where they
+    are as many as were given, not even they are read: they are the given ones, numbered in their order.
     """
     if not rows:
         return []
     if connection.dialect.name == "sqlite":
         newest = connection.scalar(_newest(table)) if returning else None
-        many(connection, _insertion(table, tuple(rows[0]), ignore_known), table, rows)
+        inserted = many(connection, _insertion(table, tuple(rows[0]), ignore_known), table, rows)
         if newest is None:
             return []
+        if inserted == len(rows) and connection.scalar(_newest(table)) == newest + inserted:
+            columns = [
+                [row[name] for row in rows] if name in rows[0] else range(newest + 1, newest + 1 + len(rows))
+                for name in returning
+            ]
+            return list(zip(*columns, strict=True))
         return connection.execute(_behind(table, tuple(returning)), {"newest": newest}).all()  # type: ignore[return-value]
     values, parameters = _unnested(table, rows)
     statement = _insert(connection, table).from_select(list(rows[0]), sa.select(*values.c))
@@ -142,11 +149,11 @@ def _insert(connection: sa.Connection, table: sa.Table) -> Any:
 # ---- SQLite: what SQLAlchemy does for each value of each row takes longer than the row ---------------------------------
 
 
-def many(connection: sa.Connection, statement: tuple[str, tuple[str, ...]], table: sa.Table, rows: Rows) -> None:
-    """Run a prepared statement for each row: its text, and the columns that it takes in this order."""
+def many(connection: sa.Connection, statement: tuple[str, tuple[str, ...]], table: sa.Table, rows: Rows) -> int:
+    """Run a prepared statement for each row: its text, and the columns that it takes in this order. Returns the rows changed."""
     text, names = statement
     columns = [_bound(connection, table.c[name].type, [row[name] for row in rows]) for name in names]
-    connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
+    return connection.exec_driver_sql(text, list(zip(*columns, strict=True))).rowcount
 
 
 def _bound(connection: sa.Connection, type_: sa.types.TypeEngine[Any], values: list[Any]) -> list[Any]:

@@ -296,11 +296,11 @@ pulse_event: Final = sa.Table(
     "pulse_event",
     metadata,
     sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("key", sa.LargeBinary, primary_key=True),
     sa.Column("fingerprint", sa.LargeBinary, primary_key=True),
     sa.Column("id", sa.LargeBinary, primary_key=True),
-    sa.Column("key", sa.LargeBinary, nullable=False),
 )
-"""The events behind the newest day of `pulse`: an incident that opens takes them in."""
+"""The events behind the newest day of `pulse`: an incident that opens takes them in. By recipient, since each counts once."""
 
 incident: Final = sa.Table(
     "incident",

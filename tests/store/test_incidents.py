@@ -175,3 +175,11 @@ def test_what_is_decided_is_decided(bench: Bench) -> None:
         bench.store.incidents.revert(id_, actor="user:ops", note=None, now=bench.now)
     with pytest.raises(UsageError, match="no incident 99"):
         bench.store.incidents.get(99)
+
+
+def test_a_recipient_counts_once_a_day_however_often_it_is_refused(bench: Bench) -> None:
+    for batch, numbers in enumerate([range(40), range(20, 60), range(40)]):
+        take(bench, numbers, START + timedelta(minutes=batch), original=f"<letter-{batch}@sender.example>")
+    (pulse,) = bench.rows("pulse")
+    assert pulse["recipients"] == 60
+    assert len(bench.rows("pulse_event")) == 120

@@ -64,6 +64,21 @@ def test_duplicates_inside_one_batch_count_once(bench: Bench) -> None:
     assert bench.count("message") == 3
 
 
+def test_rows_behind_numbers_that_were_given_away_before_are_told_right(bench: Bench) -> None:
+    bench.process(*[reading(bounce(f"old{n}@example.com"), ref=f"old{n}") for n in range(6)])
+    with bench.database.writing() as connection:
+        connection.execute(sa.text("DELETE FROM event"))
+        connection.execute(sa.text("DELETE FROM message WHERE ref = 'old5'"))
+    # Five of these six are new, and the last of them gets a number that is six above the newest row's.
+    again = [reading(bounce(f"old{n}@example.com"), ref=f"new{n}", body=f"old{n}") for n in (0, 6, 7, 8, 9, 10)]
+    recorded, _ = bench.process(*again)
+    assert (recorded.new, recorded.duplicates) == (5, 1)
+    places = {row["id"]: row["ref"] for row in bench.rows("message")}
+    assert sorted(f"{places[row['message_id']]} {row['address']}" for row in bench.rows("event")) == sorted(
+        f"new{n} old{n}@example.com" for n in (6, 7, 8, 9, 10)
+    )
+
+
 def test_the_same_report_in_another_wrapping_counts_once(bench: Bench) -> None:
     bench.process(reading(soft(), ref="1"))
     recorded, _ = bench.process(reading(soft(), ref="2"))
@@ -130,6 +145,8 @@ def test_a_batch_that_raises_leaves_nothing(bench: Bench) -> None:
 def test_a_batch_is_one_commit_and_few_statements_whatever_its_size(bench: Bench) -> None:
     assert _statements(bench, 20) == _statements(bench, 400)
     assert len(_statements(bench, 40)) <= 22
+    # And where everything is known.
+    assert _statements(bench, 20) == _statements(bench, 400)
 
 
 def _statements(bench: Bench, size: int) -> list[str]:
@@ -143,7 +160,7 @@ def _statements(bench: Bench, size: int) -> list[str]:
         commits.append(connection)
 
     engine = bench.database._engine
-    given = [reading(soft(f"u{n}@d{n}.example", "expired"), ref=f"{size}-{n}") for n in range(size // 2)]
+    given = [reading(soft(f"u{n}@d{n}.{size}.example", "expired"), ref=f"{size}-{n}") for n in range(size // 2)]
     given += [reading(bounce(f"h{n}.{size}@example.com"), ref=f"{size}-h{n}") for n in range(size // 2)]
     pipeline = Pipeline(
         ledger=bench.store.ledger, classifier=default_classifier(), policy=bench.policy, clock=lambda: bench.now

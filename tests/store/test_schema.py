@@ -18,7 +18,7 @@ from bounceproc.store import schema
 from bounceproc.store.engine import Database
 from bounceproc.store.schema import HEAD, Schema, alembic_config, ensure, known_revisions
 from bounceproc.store.store import Store
-from bounceproc.store.tables import metadata
+from bounceproc.store.tables import metadata, pulse_event
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
@@ -54,6 +54,21 @@ def test_every_migration_can_be_taken_back(url: str) -> None:
     database.close()
     Schema(url).upgrade()
     assert Schema(url).check() == []
+
+
+def test_what_providers_refused_today_is_known_after_an_upgrade_and_after_taking_it_back(url: str) -> None:
+    from alembic import command
+
+    Schema(url).upgrade()
+    database = Database(url)
+    row = {"day": "2026-11-26", "key": b"key", "fingerprint": b"print", "id": b"id"}
+    for move, revision in ((command.downgrade, "0009"), (command.upgrade, "0010")):
+        with database.writing() as connection:
+            connection.execute(sa.delete(pulse_event))
+            connection.execute(sa.insert(pulse_event).values(**row))
+            move(alembic_config(connection=connection), revision)
+            assert [dict(found) for found in connection.execute(sa.select(pulse_event)).mappings()] == [row]
+    database.close()
 
 
 @pytest.mark.parametrize(
