@@ -270,6 +270,9 @@ _TRANSLATION: Final = re.compile(
 _GAVE_UP: Final = "retry timeout exceeded"
 """What Exim puts behind the last reply that it got: the reply says why, this only that it waited long enough."""
 
+_STEP: Final = "MAIL+RCPT "
+"""What chasquid puts before a reply to its envelope, whomever of the two commands it answers."""
+
 _MADE_UP: Final = frozenset((EnhancedStatus(5, 1, 1), EnhancedStatus(5, 1, 3), EnhancedStatus(5, 2, 0)))
 """What sendmail writes as Status for a reply 550 or 553 that has no enhanced status, whatever its words are."""
 
@@ -279,6 +282,7 @@ def _reply_alone(text: str) -> str:
     if text.endswith(_GAVE_UP):
         end = text.rfind(_GAVE_UP)
         return text[:end] if _CODE.search(text, 0, end) else text
+    text = text.removeprefix(_STEP)
     if "... " not in text:
         return text
     found = _TRANSLATION.search(text)

@@ -313,6 +313,12 @@ def test_sendmails_translation_of_a_reply_is_not_the_reply(text: str, category: 
     assert category == classify(text).category
 
 
+def test_the_step_that_chasquid_names_is_no_word_of_the_reply() -> None:
+    """It says RCPT of every refusal of the envelope, a refused MAIL among them."""
+    for text in ("550 5.5.0 Service refuse. Veuillez essayer plus tard.", "550 Rejected"):
+        assert default_classifier().classify(f"MAIL+RCPT {text}") == default_classifier().classify(text)
+
+
 def test_words_of_one_provider_condemn_nobody_where_the_reply_is_cut_off() -> None:
     words = "Requested action not taken: mailbox unavailable"
 
