@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bounceproc.classify.events import classified, described
+from bounceproc.classify.events import classified, quoted, written
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import Kind
 from bounceproc.reports.recognise import recognise
@@ -75,21 +75,16 @@ def _interpreted(
         return Interpretation(Kind.MALFORMED, None, error=f"the reader failed: {type(error).__name__}: {error}"[:500])
 
 
-def describe(message: RawMessage, classifier: Classifier) -> dict[str, Any]:
+def describe(message: RawMessage, classifier: Classifier) -> str:
     """What one message says, under the names that scripts rely on: one object of `classify --format jsonl`."""
     if message.error is not None:
-        meaning: Interpretation[dict[str, Any]] = Interpretation(Kind.MALFORMED, None, error=message.error)
+        meaning: Interpretation[str] = Interpretation(Kind.MALFORMED, None, error=message.error)
     else:
-        meaning = _interpreted(message.data, lambda event: described(event, classifier))
-    report = meaning.report
-    found: dict[str, Any] = {
-        "source": message.ref,
-        "kind": meaning.kind,
-        "message_id": report.message_id if report else None,
-        "reporting_mta": report.reporting_mta if report else None,
-        "detector": report.detector if report else None,
-        "reports": meaning.events,
-    }
-    if meaning.error is not None:
-        found["error"] = meaning.error
-    return found
+        meaning = _interpreted(message.data, lambda event: written(event, classifier))
+    _, detector, _, message_id, reporting_mta = meaning.report[:5] if meaning.report else (None,) * 5
+    error = f', "error": {quoted(meaning.error)}' if meaning.error is not None else ""
+    return (
+        f'{{"source": {quoted(message.ref)}, "kind": {quoted(meaning.kind)}, "message_id": {quoted(message_id)}, '
+        f'"reporting_mta": {quoted(reporting_mta)}, "detector": {quoted(detector)}, '
+        f'"reports": [{", ".join(meaning.events)}]{error}}}'
+    )

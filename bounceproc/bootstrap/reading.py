@@ -49,7 +49,7 @@ def classifier_with(rule_files: Sequence[Path] = ()) -> Classifier:
     return Classifier(load_rules(rule_files)) if rule_files else default_classifier()
 
 
-def describer(rule_files: Sequence[Path] = ()) -> Callable[[RawMessage], dict[str, Any]]:
+def describer(rule_files: Sequence[Path] = ()) -> Callable[[RawMessage], str]:
     """What says of one message what `classify --format jsonl` prints."""
     from bounceproc.meaning import describe
 

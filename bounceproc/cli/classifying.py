@@ -6,7 +6,6 @@ import json
 import sys
 from functools import cache, partial
 from itertools import islice
-from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # typeshed leaves it out
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.cli.collecting import spare_the_collector
@@ -57,18 +56,7 @@ def _writer(rules: tuple[Path, ...]) -> Callable[[RawMessage], str]:
     from bounceproc.bootstrap.reading import describer
 
     describe = describer(rules)
-    return lambda message: tame(encoded(describe(message))) + "\n"
-
-
-def _json_encoder() -> Callable[[Any], str]:
-    """`json.dumps` with `ensure_ascii=False`, which itself would set an encoder up anew for each object."""
-    if c_make_encoder is None:  # an interpreter without the accelerator
-        return partial(json.dumps, ensure_ascii=False)
-    encode = c_make_encoder(None, json.JSONEncoder().default, encode_basestring, None, ": ", ", ", False, False, False)
-    return lambda value: "".join(encode(value, 0))
-
-
-encoded: Final = _json_encoder()
+    return lambda message: tame(describe(message)) + "\n"
 
 
 def _lines(messages: list[RawMessage], rules: tuple[Path, ...]) -> list[str]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import Event, EventType, Kind
 from bounceproc.reports import fields, returnpath
-from bounceproc.reports.mime import holds
 from bounceproc.reports.original import Original, addresses
 from bounceproc.reports.report import Report
 
@@ -50,10 +49,10 @@ def read(mail: Mail) -> Report | None:
     """A report with a feedback-report part, or one of the forms that lack it."""
     if not mail.root.is_multipart:
         return _jmrp(mail) if mail.root.type == "message/rfc822" else None
-    content_type = mail.root.content_type.lower() if mail.root.report else b""
-    if holds(content_type, b"delivery-status"):
+    content_type = mail.root.content_type.lower() if mail.root.report else ""
+    if "delivery-status" in content_type:
         return None
-    part = _feedback_part(mail, is_feedback=holds(content_type, b"feedback-report"))
+    part = _feedback_part(mail, is_feedback="feedback-report" in content_type)
     if part is not None:
         return _report(mail, fields.blocks(part.text()))
     return _jmrp(mail) or _dmarc_failure(mail)

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.reports.mail import Phrases
-from bounceproc.reports.mime import holds
 
 if TYPE_CHECKING:
     from bounceproc.reports.mail import Mail
@@ -23,7 +22,7 @@ _SUBJECT: Final = re.compile(
 )
 """Subjects of warnings, from their beginning: further on the subject of our own mail may be quoted."""
 
-_SUBJECT_WORDS: Final = (b"warning", b"delay", b"retrasad", b"demorad", b"atrasad", b"ritardat", b"vertraagd")
+_SUBJECT_WORDS: Final = ("warning", "delay", "retrasad", "demorad", "atrasad", "ritardat", "vertraagd")
 """Of which one stands in every subject above that is ASCII: a cheap test before the pattern."""
 
 _WARNS: Final = (
@@ -113,7 +112,7 @@ def says_so_in_subject(mail: Mail) -> bool:
     line = mail.subject_line
     if line is not None:
         for word in _SUBJECT_WORDS:
-            if holds(line, word):
+            if word in line:
                 break
         else:
             return False

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from bounceproc.address import Address
 
-_COLON: Final = ord(":")
-
 MAX_SQUEEZED: Final = 8000
 """Characters of a notice in which phrases are looked for: what a mail system has to say stands at the top."""
 
@@ -226,7 +224,7 @@ class Mail:
         return Original.in_text(self.texts, cut_at(self.texts))
 
     @lazy
-    def subject_line(self) -> bytes | None:
+    def subject_line(self) -> str | None:
         """The subject as it stands, in lower case; None where it has to be decoded first."""
         return self.headers.plain(b"subject")
 
@@ -234,7 +232,7 @@ class Mail:
     def is_answer(self) -> bool:
         """Whether the subject begins with a person's `Re:` or `Fwd:`."""
         line = self.subject_line
-        if line is not None and _COLON not in line:
+        if line is not None and ":" not in line:
             return False
         return bool(_ANSWERED.match(self.subject))
 

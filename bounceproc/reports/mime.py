@@ -34,22 +34,12 @@ _LF: Final = ord("\n")
 _CR: Final = ord("\r")
 _ESC: Final = 0x1B
 _LINE_ENDS: Final = b"\n \t"
-_BLANKS: Final = b" \t"
-_FOLDS: Final = (b" ", b"\t")
+_BLANKS: Final = " \t"
+_FOLDS: Final = frozenset(_BLANKS)
 _CR_IS_LF: Final = bytes.maketrans(b"\r", b"\n")
 
 _ENVELOPE: Final = re.compile(rb"\n*(?:>?From [^\n]*\n)?")
 """Blank lines and the mbox line before the header."""
-
-
-def holds(octets: bytes, piece: bytes) -> bool:
-    """`piece in octets`, which first asks whether the piece is a number, and pays for the exception that says no."""
-    return octets.find(piece) >= 0
-
-
-def is_plain(octets: bytes) -> bool:
-    """Whether octets are ASCII as they stand: no encoded word (RFC 2047) in them, and no escape to another character set."""
-    return octets.isascii() and octets.find(b"=?") < 0 and _ESC not in octets
 
 
 def normalised(message: bytes) -> bytes:
@@ -64,22 +54,22 @@ def normalised(message: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _parameter(name: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"(?i)[;\s]" + name + rb"\*?\s*=\s*(?:\"([^\"\n]*)\"?|([^\s;\"]+))")
+def _parameter(name: bytes) -> re.Pattern[str]:
+    return re.compile(r"(?ai)[;\s]" + name.decode() + r"\*?\s*=\s*(?:\"([^\"\n]*)\"?|([^\s;\"]+))")
 
 
 @lru_cache(maxsize=256)
-def _media_type(value: bytes) -> str:
-    words = value.split(None, 1)
+def _media_type(value: str) -> str:
+    words = value.encode("latin-1").split(None, 1)
     found = words[0].decode("ascii", "replace").lower() if words else ""
     return found if "/" in found else "text/plain"
 
 
-class _Needles(dict[bytes, bytes]):
+class _Needles(dict[bytes, str]):
     """How the fields of a name begin in a block: asked for some twenty names a message, put together once."""
 
-    def __missing__(self, name: bytes) -> bytes:
-        needle = self[name] = b"\n%b:" % name
+    def __missing__(self, name: bytes) -> str:
+        needle = self[name] = f"\n{name.decode()}:"
         return needle
 
 
@@ -87,14 +77,18 @@ _NEEDLES: Final = _Needles()
 
 
 class Headers:
-    """One header block. Nothing is parsed before it is asked for; names are lower-case octets."""
+    """One header block. Nothing is parsed before it is asked for; names are lower-case octets.
 
-    __slots__ = ("_is_spaced", "_lowered", "block")
+    The block is searched as text, a character for each octet: compiled, a search of octets costs four times as much.
+    """
+
+    __slots__ = ("_is_spaced", "_lowered", "_text", "block")
 
     def __init__(self, block: bytes) -> None:
         """`block` holds the lines of the header, each after its LF, and ends with one."""
         self.block = block
-        self._lowered = block.lower()
+        self._text = block.decode("latin-1")
+        self._lowered = self._text.lower()
         self._is_spaced: bool | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -104,7 +98,7 @@ class Headers:
         return hash(self.block)
 
     def __contains__(self, name: bytes) -> bool:
-        return holds(self._lowered, _NEEDLES[name]) or self._spaced(name, 0) >= 0
+        return self._find(name, 0) >= 0
 
     def _find(self, name: bytes, start: int) -> int:
         """Where the value of the next field of that name begins; -1 where there is none."""
@@ -115,58 +109,57 @@ class Headers:
         """The same for a space before the colon: forbidden, and some gateways write it."""
         lowered = self._lowered
         if self._is_spaced is None:
-            self._is_spaced = lowered.find(b" :") >= 0 or lowered.find(b"\t:") >= 0
+            self._is_spaced = " :" in lowered or "\t:" in lowered
         if not self._is_spaced:
             return -1
-        needle = b"\n" + name
+        needle = "\n" + name.decode()
         at = lowered.find(needle, start)
         while at >= 0:
             at += len(needle)
-            if lowered[at] in _BLANKS and lowered[at : at + 20].lstrip(_BLANKS)[:1] == b":":
-                return lowered.index(b":", at) + 1
+            if lowered[at] in _BLANKS and lowered[at : at + 20].lstrip(_BLANKS)[:1] == ":":
+                return lowered.index(":", at) + 1
             at = lowered.find(needle, at)
         return -1
 
-    def _value(self, at: int) -> bytes:
-        block = self.block
-        end = block.find(b"\n", at)
-        while block.startswith(_FOLDS, end + 1) and end - at < MAX_VALUE:
-            end = block.find(b"\n", end + 1)
-        return block[at : end if end - at < MAX_VALUE else at + MAX_VALUE]
+    def _end(self, at: int) -> int:
+        """Where the value that begins there ends, its folds included."""
+        text = self._text
+        end = text.find("\n", at)
+        while text[end + 1 : end + 2] in _FOLDS and end - at < MAX_VALUE:
+            end = text.find("\n", end + 1)
+        return min(end, at + MAX_VALUE)
 
-    def raw(self, name: bytes) -> bytes:
-        """The first value of that name as it stands, folds and all; empty where there is none."""
+    def raw(self, name: bytes) -> str:
+        """The first value of that name as it stands, folds and all, a character for each octet; empty where there is none."""
         at = self._find(name, 0)
-        return self._value(at) if at >= 0 else b""
+        return self._text[at : self._end(at)] if at >= 0 else ""
 
     def get(self, name: bytes) -> str:
         """The first value of that name, unfolded and decoded; empty where there is none."""
-        at = self._lowered.find(_NEEDLES[name])
-        at = at + len(name) + 2 if at >= 0 else self._spaced(name, 0)
-        if at < 0:
-            return ""
-        block = self.block
-        end = block.find(b"\n", at)
-        value = self._value(at) if block.startswith(_FOLDS, end + 1) or end - at > MAX_VALUE else block[at:end]
-        if is_plain(value):
-            text = value.decode("ascii").strip()
-            if "  " in text or "\t" in text or "\n" in text or not text.isprintable():
-                return " ".join(text.split())
-            return text
-        return value_text(value)
+        at = self._find(name, 0)
+        return self._decoded(at) if at >= 0 else ""
 
-    def plain(self, name: bytes) -> bytes | None:
+    def _decoded(self, at: int) -> str:
+        end = self._end(at)
+        value = self._text[at:end]
+        if value.isascii() and "=?" not in value:
+            value = value.strip()
+            if value.isprintable() and "  " not in value:
+                return value  # as nearly all are
+        return value_text(self.block[at:end])
+
+    def plain(self, name: bytes) -> str | None:
         """The first value of that name in lower case and otherwise as it stands; None where it has to be decoded first."""
         at = self._find(name, 0)
-        value = self._lowered[at : at + len(self._value(at))].lstrip() if at >= 0 else b""
-        return value if is_plain(value) else None
+        value = self._lowered[at : self._end(at)].lstrip() if at >= 0 else ""
+        return value if value.isascii() and "=?" not in value and "\x1b" not in value else None
 
     def all(self, name: bytes) -> list[str]:
         """Every value of that name, unfolded and decoded."""
         values: list[str] = []
         at = self._find(name, 0)
         while at >= 0 and len(values) < MAX_PARTS:
-            values.append(value_text(self._value(at)))
+            values.append(self._decoded(at))
             at = self._find(name, at)
         return values
 
@@ -181,7 +174,7 @@ class Head(NamedTuple):
     """The header of an entity, and what it says of the body."""
 
     headers: Headers
-    content_type: bytes
+    content_type: str
     """Content-Type as it stands, folds and parameters and all."""
     type: str
     """Content-Type in lower case, without parameters; `text/plain` where it is missing."""
@@ -196,7 +189,7 @@ class Head(NamedTuple):
         stray = _STRAY.search(block, 0, len(block) - 1)
         headers = Headers(block if stray is None else block[: stray.start() + 1])
         content_type = headers.raw(b"content-type")
-        type_ = _media_type(content_type[:200].partition(b";")[0])
+        type_ = _media_type(content_type[:200].partition(";")[0])
         encoding = "" if type_.startswith("multipart/") else headers.get(b"content-transfer-encoding").lower()
         return cls(headers, content_type, type_, encoding, stray.start() if stray else -1)
 
@@ -228,7 +221,7 @@ class Part:
     def parameter(self, name: bytes) -> bytes:
         """A parameter of Content-Type; empty where it is missing."""
         found = _parameter(name).search(self.content_type)
-        return (found[1] or found[2] or b"") if found else b""
+        return (found[1] or found[2] or "").encode("latin-1") if found else b""
 
     @property
     def children(self) -> tuple[Part, ...]:
@@ -263,7 +256,7 @@ class Part:
         octets = self.octets(limit * 2 if is_html else limit)
         if _CR in octets:
             octets = normalised(octets)
-        charset = self.parameter(b"charset") if holds(self.content_type, b"=") else b""
+        charset = self.parameter(b"charset") if "=" in self.content_type else b""
         text = charset_text(octets, charset.decode("ascii", "replace"))
         return html_text(text)[:limit] if is_html else text
 

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from bounceproc.reports import dsn
 from bounceproc.reports.mail import RETURNED_TYPES, USUAL_DAEMON, Mail
-from bounceproc.reports.mime import MAX_HEADER, Head, Headers, has_stray_line, holds, split
+from bounceproc.reports.mime import MAX_HEADER, Head, Headers, has_stray_line, split
 from bounceproc.reports.original import Original
 
 if TYPE_CHECKING:
     from bounceproc.reports.report import Report
 
 _TYPE: Final = b"message/delivery-status"
-_MULTIPART: Final = b"multipart/report;"
-_STATUS: Final = (b"report-type=delivery-status", b'report-type="delivery-status"')
-_BOUNDARY: Final = re.compile(rb"(?<!\w)boundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.IGNORECASE)
-_COLON: Final = ord(":")
+_MULTIPART: Final = "multipart/report;"
+_STATUS: Final = ("report-type=delivery-status", 'report-type="delivery-status"')
+_BOUNDARY: Final = re.compile(r"(?<!\w)boundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII | re.IGNORECASE)
 _ESC: Final = 0x1B
 _BEFORE: Final = frozenset(b"\n>F")
 """How what a mailbox of old puts before a header begins."""
@@ -44,7 +43,7 @@ def read(data: bytes) -> Report | None:
     mail = Mail(data, headers)
     subject = headers.plain(b"subject")
     mail.give("subject_line", subject)
-    if (subject is None or _COLON in subject) and mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
+    if (subject is None or ":" in subject) and mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
         return None  # somebody forwards a report
     delimiter = b"\n--%b" % boundary
     first = data.find(delimiter, top, at)
@@ -66,13 +65,13 @@ def read(data: bytes) -> Report | None:
     return found if found.events else None
 
 
-def _boundary(content_type: bytes) -> bytes:
+def _boundary(content_type: str) -> bytes:
     """What stands between the parts of a report of delivery; empty where its Content-Type is not written as usual."""
     lowered = content_type.lower()
-    if not lowered.lstrip().startswith(_MULTIPART) or not (holds(lowered, _STATUS[0]) or holds(lowered, _STATUS[1])):
+    if not lowered.lstrip().startswith(_MULTIPART) or not (_STATUS[0] in lowered or _STATUS[1] in lowered):
         return b""
-    found = _BOUNDARY.match(content_type, at) if (at := lowered.find(b"boundary=")) > 0 else None
-    return (found[1] or found[2] or b"") if found else b""
+    found = _BOUNDARY.match(content_type, at) if (at := lowered.find("boundary=")) > 0 else None
+    return (found[1] or found[2] or "").encode("latin-1") if found else b""
 
 
 def _entity(data: bytes, at: int, delimiter: bytes, *, is_last: bool = False) -> tuple[Head, int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -109,7 +110,7 @@ def test_content_that_could_not_be_had_is_parked_with_its_reason() -> None:
 
 
 def test_describe_has_the_names_that_scripts_rely_on() -> None:
-    described = describe(RawMessage("a.eml", dsn("Anna@Example.COM"), None), default_classifier())
+    described = json.loads(describe(RawMessage("a.eml", dsn("Anna@Example.COM"), None), default_classifier()))
 
     assert described["source"] == "a.eml"
     assert described["kind"] == "dsn"

@@ -98,7 +98,7 @@ def test_parts_come_back_as_they_were_put_in(bodies: list[str]) -> None:
 def test_an_entity_that_ends_before_it_begins_has_neither_header_nor_body(start: int, end: int) -> None:
     """Two delimiters in a row leave nothing between them, not even the line end that both share."""
     head, body = mime.split(b"Subject: a\n\nb\n", start, end)
-    assert head.headers.plain(b"subject") == b""
+    assert head.headers.plain(b"subject") == ""
     assert body == end
 
 
