@@ -1,4 +1,4 @@
-"""Feedback reports: RFC 5965 and RFC 6591, CFBL (RFC 9477), and Microsoft's JMRP, which is neither."""
+"""Feedback reports: RFC 5965 and RFC 6591, CFBL (RFC 9477), and what is neither: Microsoft's JMRP, SpamCop, abuse desks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ _REDACTED: Final = re.compile(r"redacted|undisclosed|removed|hidden|anonym|[x*]{
 _FEEDBACK_LINE: Final = re.compile(r"^Feedback-Type[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _JMRP_SUBJECT: Final = re.compile(r"complaint about message from", re.IGNORECASE)
 _JMRP_SENDER: Final = re.compile(r"@(?:[\w-]+\.)*(?:hotmail|outlook|live|msn|microsoft)\.com\b", re.IGNORECASE)
+_DESK: Final = re.compile(
+    r"(?:(?:abuse|fbl|feedback(?:[-_.]?loop)?|complaints?|spam[-_.]?(?:reports?|complaints?))(?:[-_.+][^@]*)?@.+|.+@reports\.spamcop\.net)",
+    re.IGNORECASE,
+)
+_DESK_SUBJECT: Final = re.compile(
+    r"\[SpamCop \(|\b(?:spam|abuse|complaint|feedback)[ -](?:complaint|report)\b|\bfeedback loop\b", re.IGNORECASE
+)
 _DMARC_SUBJECT: Final = re.compile(
     r"\bDMARC (?:forensic|failure) report\b|\bDMARC\b.{0,60}\bfailure report", re.IGNORECASE
 )
@@ -48,14 +55,14 @@ MAX_RECIPIENTS: Final = 100
 def read(mail: Mail) -> Report | None:
     """A report with a feedback-report part, or one of the forms that lack it."""
     if not mail.root.is_multipart:
-        return _jmrp(mail) if mail.root.type == "message/rfc822" else None
+        return _jmrp(mail) if mail.root.type == "message/rfc822" else _desk(mail)
     content_type = mail.root.content_type.lower() if mail.root.report else ""
     if "delivery-status" in content_type:
         return None
     part = _feedback_part(mail, is_feedback="feedback-report" in content_type)
     if part is not None:
         return _report(mail, fields.blocks(part.text()))
-    return _jmrp(mail) or _dmarc_failure(mail)
+    return _jmrp(mail) or _dmarc_failure(mail) or _desk(mail)
 
 
 def _feedback_part(mail: Mail, *, is_feedback: bool) -> Part | None:
@@ -177,6 +184,20 @@ def _jmrp(mail: Mail) -> Report | None:
     if original is None or not (b"x-hmxmroriginalrecipient" in original.headers or _JMRP_SENDER.search(mail.sender)):
         return None
     recipient = _open(fields.address(original.headers.get(b"x-hmxmroriginalrecipient")))
+    return _fieldless(mail, "jmrp", original, recipient)
+
+
+def _desk(mail: Mail) -> Report | None:
+    """A complaint that an abuse desk passes on in prose, with the mail or its header attached or quoted."""
+    if not _DESK_SUBJECT.search(mail.subject[:300]) or mail.is_answer:
+        return None
+    if mail.sender_address is None or not _DESK.fullmatch(mail.sender_address.text) or mail.original is None:
+        return None
+    return _fieldless(mail, "abuse-desk", mail.original, None)
+
+
+def _fieldless(mail: Mail, detector: str, original: Original, recipient: Address | None) -> Report:
+    """A complaint that has nothing but the mail that it is about."""
     derived: str | None = None
     if recipient is None:
         recipient, derived = _recovered(mail, {})
@@ -190,7 +211,7 @@ def _jmrp(mail: Mail) -> Report | None:
         derived=derived,
         occurred_at=mail.date,
     )
-    return _built(mail, "jmrp", (event,), {})
+    return _built(mail, detector, (event,), {})
 
 
 def _dmarc_failure(mail: Mail) -> Report | None:

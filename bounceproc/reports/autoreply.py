@@ -35,14 +35,18 @@ _PRECEDENCE: Final = frozenset({"auto_reply", "auto-reply", "autoreply"})
 
 _SUBJECT: Final = re.compile(
     r"(?:(?:re|aw|antw?|sv|vs|rv|rif|odp)[ \t]*:[ \t]*)*\W{0,3}(?:"
-    r"out of (?:the )?office|automatic[ -]?(?:reply|response|answer)|auto[ -]?(?:matic )?(?:reply|response|responder|respons|reply)\b|auto:|"
+    r"out of (?:the )?office|ooo\b|automatic[ -]?(?:reply|response|answer)|auto[ -]?(?:matic )?(?:reply|response|responder|respons|reply)\b|auto:|"
     r"(?:i am |i'm )?(?:away|on (?:vacation|leave|holiday))\b|vacation\b|away from (?:my|the)|i am (?:currently )?(?:out|away)|absence\b|"
-    r"abwesen|automatische (?:antwort|reactie)|automatisch antwoord|afwezig|nicht im (?:büro|haus)|urlaub\b|"
-    r"réponse automatique|message d.absence|absen(?:ce|t) du bureau|respuesta autom|fuera de (?:la )?oficina|contestación autom|"
-    r"risposta automatica|fuori (?:sede|ufficio)|resposta autom|ausência|automatiskt? svar|autosvar|frånvar|fraværende|"
-    r"automaattinen vastaus|poissaolo|automatyczna odpowied|poza biurem|automatická odpověď|automatikus válasz|răspuns automat|"
-    r"automatiska atbilde|automatinis atsakymas|otomatik yan\u0131t|αυτόματη απάντηση|авто(?:матический )?ответ|нет на работе|"
-    r"自動(?:応答|返信)|不在(?:通知|のお知らせ)|自动(?:回复|答复)|自動回覆|자동 ?(?:회신|응답)|부재중"
+    r"abwesen|automatische (?:antwort|rückantwort|reactie)|automatisch antwoord|afwezig|niet (?:op kantoor|aanwezig)|"
+    r"nicht im (?:büro|haus)|(?:ich bin )?(?:im |in )?urlaub\b|außer haus\b|"
+    r"réponse automatique|message d.absence|absente? du bureau|hors du bureau|"
+    r"respuesta autom|autor?respuesta|fuera de (?:la )?oficina|contestación autom|"
+    r"risposta automatica|fuori (?:sede|ufficio)|resposta autom|ausência|fora d[oe] escritório|"
+    r"(?:en congés?|ausente|de vacaciones|assente|assenza|in ferie|de férias)[ \t]*(?::|$|jusqu|hasta\b|fino\b|até\b)|automatiskt? svar|autosvar|frånvar|fraværende|"
+    r"automaattinen vastaus|poissaolo|automatyczna odpowied|odpowiedź automatyczna|autoodpowiedź|poza biurem|nieobecno|"
+    r"automatická odpověď|automatikus válasz|răspuns automat|"
+    r"automatiska atbilde|automatinis atsakymas|otomatik yan\u0131t|αυτόματη απάντηση|авто(?:матический )?ответ|нет на работе|вне офиса|отсутств|в отпуске[ \t]*(?::|$|до\b)|"
+    r"自動(?:応答|返信)|不在(?:通知|のお知らせ|中)|休暇(?:中|のお知らせ)|自动(?:回复|答复)|自動(?:回覆|回复)|(?:我)?不在办公室|外出(?:中|通知)|休假(?:中|通知)|자동 ?(?:회신|응답)|부재중"
     r")"
     r"|.{0,200}(?:\((?:automatic|auto)[ -]?(?:response|reply)\)|out of (?:the )?office|automati(?:c|ska|sche) (?:reply|response|atbilde|antwort))",
     re.IGNORECASE,

@@ -97,7 +97,7 @@ def read_loose(mail: Mail) -> Report | None:
 
 def read_nested(mail: Mail) -> Report | None:
     """A notification that a gateway wrapped into a notice of its own which names nobody, or Mailman into one to a list's owner."""
-    if not (mail.is_from_mail_system or b"x-list-administrivia" in mail.headers) or not mail.root.is_multipart:
+    if not (mail.wraps_returned_mail or b"x-list-administrivia" in mail.headers) or not mail.root.is_multipart:
         return None
     for part in mail.leaves:
         if part.type == "message/rfc822":

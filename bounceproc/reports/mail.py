@@ -63,6 +63,9 @@ _BOUNCE_SUBJECT: Final = re.compile(
     r"message you sent blocked|mail delivery|delivery has failed|loop (?:alert|back warning)|not member article|postmaster notify|error[- ]?message",
     re.IGNORECASE,
 )
+_FORWARDED: Final = re.compile(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|doorst|enc|vs)[ \t]*:", re.IGNORECASE)
+_TITLE_OF_A_PERSON: Final = re.compile(r"\[.*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
+"""Subjects of trackers and forums: their name in brackets before a title that a person wrote, or the number behind it."""
 _BOUNCE_AT_END: Final = re.compile(r"\((?:delivery failed|undeliverable|undelivered)\)[ \t]*$", re.IGNORECASE)
 """Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
 
@@ -195,7 +198,11 @@ class Mail:
     def notice(self) -> str:
         """The words of the mail system itself: `human` without the copy of the returned mail behind it."""
         words = self.human[: cut_at(self.human)]
-        if self.is_answer and self._has_thread and (quoted := _QUOTED.search(words)):
+        if (
+            self.is_answer
+            and (self._has_thread or self._is_forwarded_by_postmaster)
+            and (quoted := _QUOTED.search(words))
+        ):
             return words[: quoted.start()]
         return words
 
@@ -261,14 +268,37 @@ class Mail:
             return True
         if self.is_answer:
             return bool(_BOUNCE_AT_END.search(self.subject[-100:]))
-        return self.has_null_sender or (self._is_from_robot and bool(_BOUNCE_SUBJECT.search(self.subject[:300])))
+        return self.has_null_sender or (
+            self._is_from_robot and self._is_called_bounce and not _TITLE_OF_A_PERSON.fullmatch(self.subject)
+        )
 
     @lazy
     def tells_of_failure(self) -> bool:
         """Whether more than a postmaster's name says so: postmasters are people, and announce full disks."""
-        if self.sender_address is None or self.sender_address.local.lower() != "postmaster":
-            return True
-        return self.has_null_sender or bool(_BOUNCE_SUBJECT.search(self.subject[:300])) or self.original is not None
+        return not self.is_letter_of_postmaster or self.original is not None
+
+    @lazy
+    def wraps_returned_mail(self) -> bool:
+        """Whether a report that is attached to it may be its own."""
+        return self.is_from_mail_system and not self.is_answer and not self.is_letter_of_postmaster
+
+    @lazy
+    def is_letter_of_postmaster(self) -> bool:
+        """Whether nothing but a postmaster's name says that a mail system wrote this: they attach the bounces they ask about."""
+        return self._is_from_postmaster and not (self.has_null_sender or self._is_called_bounce)
+
+    @lazy
+    def _is_from_postmaster(self) -> bool:
+        return self.sender_address is not None and self.sender_address.local.lower() == "postmaster"
+
+    @lazy
+    def _is_called_bounce(self) -> bool:
+        """Whether the subject says that mail came back."""
+        return bool(_BOUNCE_SUBJECT.search(self.subject[:300]))
+
+    @lazy
+    def _is_forwarded_by_postmaster(self) -> bool:
+        return self._is_from_postmaster and not self.has_null_sender and bool(_FORWARDED.match(self.subject))
 
     @lazy
     def _has_thread(self) -> bool:

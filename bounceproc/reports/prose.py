@@ -403,7 +403,7 @@ def _report(mail: Mail, detector: str, found: list[Named], trust: Trust) -> Repo
 
 def read_flufl(mail: Mail) -> Report | None:
     """What flufl.bounce makes of a notice that nobody described: a guess, and marked as one."""
-    if not mail.is_notice:
+    if not mail.is_notice or mail.is_letter_of_postmaster:
         return None
     sample = mail.root.data[:MAX_FLUFL]
     if sample.count(b"boundary") > MAX_FLUFL_PARTS:

@@ -40,6 +40,29 @@ def test_the_feedback_type_decides(feedback_type: str, expected: EventType) -> N
 
 
 @pytest.mark.parametrize(
+    ("sender", "subject", "is_complaint"),
+    [
+        ("abuse@isp.example", "Spam complaint about 192.0.2.1", True),
+        ("fbl-noreply@isp.example", "Abuse report", True),
+        ("9@reports.spamcop.net", "[SpamCop (192.0.2.1) id:9]October", True),
+        ("ann@isp.example", "Spam complaint about 192.0.2.1", False),
+        ("abuse@isp.example", "Re: Spam complaint about 192.0.2.1", False),
+        ("abuse@isp.example", "Our new address", False),
+    ],
+)
+def test_an_abuse_desk_passes_a_complaint_on(sender: str, subject: str, *, is_complaint: bool) -> None:
+    quoted = "Received: from x by y\nFrom: news@example.com\nTo: reader@isp.example\nSubject: October"
+    mail = Mail.parse(f"From: {sender}\nSubject: {subject}\n\nA user complained.\n\n{quoted}\n\nhello\n".encode())
+    found = arf.read(mail)
+    told = [str(event.recipient) for event in found.events] if found else []
+    assert told == (["reader@isp.example"] if is_complaint else [])
+
+
+def test_an_abuse_desk_that_shows_no_mail_complains_of_nobody() -> None:
+    assert arf.read(Mail.parse(b"From: abuse@isp.example\nSubject: Spam complaint\n\nPlease stop.\n")) is None
+
+
+@pytest.mark.parametrize(
     ("fields", "original", "recipient", "derived"),
     [
         ("Removal-Recipient: a@example.org\n", "", "a@example.org", None),

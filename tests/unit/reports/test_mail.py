@@ -32,6 +32,8 @@ def test_a_notice_is_known(header: str) -> None:
         "From: Ann <ann@x.example>\nSubject: Fwd: failure notice\nReturn-Path: <>",
         "From: Ann <ann@x.example>\nSubject: Re: Mail delivery failed",
         "From: no-reply@x.example\nSubject: Your order",
+        "From: no-reply@x.example\nSubject: [Mailer] Mail delivery failed since Monday",
+        "From: no-reply@x.example\nSubject: Mailer | Mail delivery failed since Monday (#12)",
         "From: Ann <ann@x.example>",
         "",
     ],
