@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import Event, EventType, Kind
@@ -33,13 +34,18 @@ _DESK: Final = re.compile(
     re.IGNORECASE,
 )
 _DESK_SUBJECT: Final = re.compile(
-    r"\[SpamCop \(|\b(?:spam|abuse|complaint|feedback)[ -](?:complaint|report)\b|\bfeedback loop\b", re.IGNORECASE
+    r"\[SpamCop \(|\b(?:spam|abuse|complaint|feedback)[ -](?:complaint|report)\b|\bfeedback loop\b|"
+    r"spam-?(?:beschwerde|meldung)|plainte|(?:queja|denuncia|reclama[cç]\w+|segnalazione)\b.{0,20}spam|spam[ -]?klacht|zgłoszenie spamu|"
+    r"жалоба на спам|迷惑メール|垃圾邮件(?:投诉|举报)",
+    re.IGNORECASE,
 )
 _DMARC_SUBJECT: Final = re.compile(
     r"\bDMARC (?:forensic|failure) report\b|\bDMARC\b.{0,60}\bfailure report", re.IGNORECASE
 )
 _HOST: Final = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}", re.IGNORECASE)
 """A domain as people have it: what stands behind an equals sign in a Message-ID is in most cases only noise."""
+_GIVEN: Final = re.compile(r"[?&][\w.%-]{1,60}=([^&<>\s]{3,400})")
+"""What a link or a mailto gives with it, in percent encoding."""
 _UNSUBSCRIBE_TO: Final = re.compile(r"<mailto:([^>?]{1,400})", re.IGNORECASE)
 
 _RECIPIENT_HEADERS: Final = (
@@ -140,7 +146,7 @@ def _recovered(mail: Mail, block: Block) -> tuple[Address | None, str | None]:
             return address, "x-header"
     if found := returnpath.recipient(original.headers.get(b"return-path")):
         return found, "return-path"
-    if found := _in_list_unsubscribe(original):
+    if found := _in_list_unsubscribe(mail, original):
         return found, "list-unsubscribe"
     if found := _in_message_id(mail, original):
         return found, "message-id"
@@ -152,14 +158,27 @@ def _open(address: Address | None) -> Address | None:
     return address if address is not None and not _REDACTED.search(address.text) else None
 
 
-def _in_list_unsubscribe(original: Original) -> Address | None:
-    mailto = _UNSUBSCRIBE_TO.search(original.headers.get(b"list-unsubscribe"))
-    return returnpath.recipient(mailto[1]) if mailto else None
+def _in_list_unsubscribe(mail: Mail, original: Original) -> Address | None:
+    """A recipient in the mailto like in a return path, or whole in the subject that it asks for or in the query of a link."""
+    value = original.headers.get(b"list-unsubscribe")
+    mailto = _UNSUBSCRIBE_TO.search(value)
+    if mailto and (found := returnpath.recipient(unquote(mailto[1]))):
+        return found
+    sender = fields.address(original.headers.get(b"from"))
+    for word in (word for given in _GIVEN.findall(value) for word in unquote(given).split() if "@" in word):
+        found = _fitting(mail, fields.address(word))
+        if found is not None and (sender is None or sender.domain.lower() != found.domain.lower()):
+            return found
+    return None
 
 
 def _in_message_id(mail: Mail, original: Original) -> Address | None:
-    """A recipient written into our Message-ID like into a return path, where the blotted out address leaves room for it."""
-    found = returnpath.recipient(original.message_id or "")
+    """A recipient written into our Message-ID like into a return path."""
+    return _fitting(mail, returnpath.recipient(original.message_id or ""))
+
+
+def _fitting(mail: Mail, found: Address | None) -> Address | None:
+    """An address that may be no recipient at all, where the one that is blotted out leaves room for it."""
     theirs = _theirs(mail, [])
     if found is None or not _HOST.fullmatch(found.domain):
         return None

@@ -42,9 +42,10 @@ USUAL_DAEMON: Final = re.compile(
 )
 """How nearly all mail systems write themselves in From: one look instead of an address read and two patterns searched."""
 _ROBOT: Final = re.compile(
-    r"(?:no-?_?reply|do-?_?not-?_?reply|noresponse|root|daemon|system|robot|server|admin|administrator|list|mailman|majordomo|fml)\b.*|"
+    r"(?:no-?_?reply|do-?_?not-?_?reply|noresponse|daemon|system|robot|server|list|mailman|majordomo|fml)\b.*|"
     r".*[-_.](?:admin|owner|request|robot|daemon|no-?reply|system)"
 )
+"""Senders whom nobody answers. Of root and admin there is too much else: what cron and backups say, and people who ask for help."""
 _QUOTED: Final = re.compile(r"\n[ \t]*>|wrote:[ \t]*\n|\n_{10,}[ \t]*\n|\n(?:From|Von|De): ")
 _ANSWERED: Final = re.compile(
     r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:re|fwd?|aw|wg|antw?|sv|vs|tr|rv|rif|i|enc|odp|doorst|ref)(?:\[\d+\])?[ \t]*:",
@@ -64,8 +65,13 @@ _BOUNCE_SUBJECT: Final = re.compile(
     re.IGNORECASE,
 )
 _FORWARDED: Final = re.compile(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|doorst|enc|vs)[ \t]*:", re.IGNORECASE)
+_TICKET: Final = re.compile(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]")
+"""How ticket systems begin the subjects of what they send, before the title that a person gave."""
+_COPY_FOR_POSTMASTER: Final = re.compile(r"postmaster (?:copy|warning):", re.IGNORECASE)
 _TITLE_OF_A_PERSON: Final = re.compile(r"\[.*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
 """Subjects of trackers and forums: their name in brackets before a title that a person wrote, or the number behind it."""
+_OF_LISTS: Final = (b"list-id", b"list-unsubscribe", b"list-post")
+"""Headers of newsletters and lists: what a robot sends with them is mail that somebody wrote."""
 _BOUNCE_AT_END: Final = re.compile(r"\((?:delivery failed|undeliverable|undelivered)\)[ \t]*$", re.IGNORECASE)
 """Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
 
@@ -268,9 +274,19 @@ class Mail:
             return True
         if self.is_answer:
             return bool(_BOUNCE_AT_END.search(self.subject[-100:]))
-        return self.has_null_sender or (
-            self._is_from_robot and self._is_called_bounce and not _TITLE_OF_A_PERSON.fullmatch(self.subject)
+        if self.has_null_sender:
+            return not _TICKET.match(self.subject)
+        return (
+            self._is_from_robot
+            and self._is_called_bounce
+            and not _TITLE_OF_A_PERSON.fullmatch(self.subject)
+            and not any(name in self.headers for name in _OF_LISTS)
         )
+
+    @lazy
+    def is_copy_for_postmaster(self) -> bool:
+        """Whether Postfix shows its own operator (notify_classes) what it told somebody else, or could tell nobody."""
+        return bool(_COPY_FOR_POSTMASTER.match(self.subject))
 
     @lazy
     def tells_of_failure(self) -> bool:

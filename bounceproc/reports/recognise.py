@@ -46,6 +46,8 @@ def recognise(message: bytes) -> Report | None:
     if (report := usual.read(data)) is not None:
         return report
     mail = Mail.parse(data)
+    if mail.is_copy_for_postmaster:
+        return None
     for read in READERS:
         report = read(mail)
         if report is not None:

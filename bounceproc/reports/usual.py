@@ -43,7 +43,9 @@ def read(data: bytes) -> Report | None:
     mail = Mail(data, headers)
     subject = headers.plain(b"subject")
     mail.give("subject_line", subject)
-    if (subject is None or ":" in subject) and mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender):
+    if (subject is None or ":" in subject) and (
+        (mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender)) or mail.is_copy_for_postmaster
+    ):
         return None  # somebody forwards a report
     delimiter = b"\n--%b" % boundary
     first = data.find(delimiter, top, at)

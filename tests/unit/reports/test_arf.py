@@ -75,6 +75,24 @@ def test_an_abuse_desk_that_shows_no_mail_complains_of_nobody() -> None:
             "a@example.org",
             "list-unsubscribe",
         ),
+        (
+            "",
+            "List-Unsubscribe: <mailto:leave%2Ba%3Dexample.org@example.com>\n",
+            "a@example.org",
+            "list-unsubscribe",
+        ),
+        (
+            "",
+            "From: news@example.com\nList-Unsubscribe: <https://example.com/u?by=news@example.com&e=a%40example.org>\n",
+            "a@example.org",
+            "list-unsubscribe",
+        ),
+        (
+            "",
+            "To: redacted@example.org\nList-Unsubscribe: <mailto:leave@example.com?subject=leave%20a%40example.org>\n",
+            "a@example.org",
+            "list-unsubscribe",
+        ),
         ("", "To: A <a@example.org>\n", "a@example.org", "to"),
         ("", "Message-ID: <n7+a=example.org@news.example.com>\n", "a@example.org", "message-id"),
         (
@@ -122,3 +140,10 @@ def test_recipients_in_one_field_are_all_named() -> None:
     found = arf.read(feedback("Feedback-Type: abuse\nOriginal-Rcpt-To: <a@example.org>, <b@example.org>\n"))
     assert found is not None
     assert [str(event.recipient) for event in found.events] == ["a@example.org", "b@example.org"]
+
+
+def test_another_domain_than_the_hidden_ones_is_somebody_else() -> None:
+    original = "To: redacted@example.net\nList-Unsubscribe: <https://example.com/u?e=a%40example.org>\n"
+    found = arf.read(feedback("Feedback-Type: abuse\n", original))
+    assert found is not None
+    assert [event.recipient for event in found.events] == [None]
