@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_SQUEEZED: Final = 8000
 """Characters of a notice in which phrases are looked for: what a mail system has to say stands at the top."""
 
+MAX_BEFORE_BOUNCE: Final = 20
+"""Characters that may stand in a robot's subject before what says that mail came back."""
+
 RETURNED_TYPES: Final = frozenset(
     {
         *("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"),
@@ -68,7 +71,7 @@ _FORWARDED: Final = re.compile(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|
 _TICKET: Final = re.compile(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]")
 """How ticket systems begin the subjects of what they send, before the title that a person gave."""
 _COPY_FOR_POSTMASTER: Final = re.compile(r"postmaster (?:copy|warning):", re.IGNORECASE)
-_TITLE_OF_A_PERSON: Final = re.compile(r"\[.*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
+_TITLE_OF_A_PERSON: Final = re.compile(r"[\[(].*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
 """Subjects of trackers and forums: their name in brackets before a title that a person wrote, or the number behind it."""
 _OF_LISTS: Final = (b"list-id", b"list-unsubscribe", b"list-post")
 """Headers of newsletters and lists: what a robot sends with them is mail that somebody wrote."""
@@ -272,13 +275,15 @@ class Mail:
         """Whether a mail system wrote this: a person who answers, quotes or forwards a bounce is not one."""
         if self.is_from_mail_system or b"x-failed-recipients" in self.headers:
             return True
+        if self.headers.get(b"x-ricevuta") == "errore-consegna":
+            return True  # Italy's certified mail: its mail systems write under the name that people's mail has, too
         if self.is_answer:
             return bool(_BOUNCE_AT_END.search(self.subject[-100:]))
         if self.has_null_sender:
             return not _TICKET.match(self.subject)
         return (
             self._is_from_robot
-            and self._is_called_bounce
+            and self._begins_like_bounce
             and not _TITLE_OF_A_PERSON.fullmatch(self.subject)
             and not any(name in self.headers for name in _OF_LISTS)
         )
@@ -311,6 +316,12 @@ class Mail:
     def _is_called_bounce(self) -> bool:
         """Whether the subject says that mail came back."""
         return bool(_BOUNCE_SUBJECT.search(self.subject[:300]))
+
+    @lazy
+    def _begins_like_bounce(self) -> bool:
+        """The same, and not somewhere in a sentence; languages that put the verb last are not held to that."""
+        found = _BOUNCE_SUBJECT.search(self.subject[:300])
+        return found is not None and (found.start() <= MAX_BEFORE_BOUNCE or not self.subject.isascii())
 
     @lazy
     def _is_forwarded_by_postmaster(self) -> bool:

@@ -36,6 +36,8 @@ def test_a_notice_is_known(header: str) -> None:
         "From: admin@x.example\nSubject: Undelivered mail, please help",
         "From: root@x.example\nSubject: Backup error report: mail system failure",
         "From: help@x.example\nReturn-Path: <>\nSubject: [Ticket#8812] Undelivered Mail Returned to Sender",
+        "From: no-reply@x.example\nSubject: Ann commented on the card Mail delivery failed",
+        "From: no-reply@x.example\nSubject: (MAIL-7) Mail delivery failed since Monday",
         "From: no-reply@x.example\nSubject: [Mailer] Mail delivery failed since Monday",
         "From: no-reply@x.example\nSubject: Mailer | Mail delivery failed since Monday (#12)",
         "From: Ann <ann@x.example>",
