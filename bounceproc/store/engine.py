@@ -30,10 +30,6 @@ MAX_CONNECTIONS: Final = 64
 """Connections to PostgreSQL at once: each folder that is watched holds one for its lease, and one more while it works."""
 WAL_PAUSE: Final = 0.02
 """Seconds until the next try to switch a file to WAL mode that somebody else is just making."""
-WRITER_CACHE: Final = 16 * 1024
-"""Kilobytes of an SQLite database that its writer keeps in memory: keys and digests are random, and a batch touches pages anywhere."""
-CHECKPOINT_PAGES: Final = 4000
-"""Pages (16 MB) in SQLite's log until they are written into the file: the same ones change again and again, and go there once."""
 OLDEST_SQLITE: Final = (3, 35, 0)
 """The first SQLite with RETURNING."""
 
@@ -160,7 +156,6 @@ def _sqlite(url: sa.URL, foreign_keys: bool) -> sa.Engine:
         # What is deleted is overwritten, as many builds of SQLite do anyway. See `shredding` for what that does not reach.
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -168,11 +163,6 @@ def _sqlite(url: sa.URL, foreign_keys: bool) -> sa.Engine:
             return
         # A reader that turns into a writer later cannot wait for another one: SQLite answers "locked" at once.
         write = connection.get_execution_options().get("bounceproc_write")
-        if write and "bounceproc_cache" not in connection.info:
-            connection.info["bounceproc_cache"] = (
-                WRITER_CACHE  # a server's readers are many, and each would have its own
-            )
-            connection.exec_driver_sql(f"PRAGMA cache_size=-{WRITER_CACHE}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine

@@ -259,24 +259,21 @@ class Batch:
 
     def _messages(self, readings: Sequence[Reading]) -> list[int | None]:
         """Store each message that is new here; gives the row's id for those that nobody has seen anywhere."""
+        known = self._firsts({reading.digest for reading in readings})
+        offered = self._offered(readings)
         firsts: dict[bytes, Reading] = {}
         for reading in readings:
-            firsts.setdefault(reading.digest, reading)
-        # The unique index says which of them are new, and makes us wait for another writer who is just storing the same.
+            if reading.digest not in known:
+                firsts.setdefault(reading.digest, reading)
         inserted = self._insert_firsts(firsts)
+        # What another writer inserted in the meantime is known by now: the unique index made us wait for its commit.
+        known |= self._firsts(firsts.keys() - inserted.keys())
+        known |= {digest: (id_, firsts[digest].outcome.value) for digest, id_ in inserted.items()}
         mine = {digest: id(firsts[digest]) for digest in inserted}
         repeated = [reading for reading in readings if mine.get(reading.digest) != id(reading)]
-        if repeated:
-            self._repeat(repeated, new=frozenset(inserted.values()))
-        return [inserted[r.digest] if mine.get(r.digest) == id(r) else None for r in readings]
-
-    def _repeat(self, repeated: Sequence[Reading], *, new: Collection[int]) -> None:
-        """Store where else messages that are known lie; `new` are the rows that this batch made."""
-        known = self._firsts({reading.digest for reading in repeated})
-        offered = self._offered(repeated)
         self._insert_duplicates([r for r in repeated if (place(r.ref), r.digest) not in offered], known)
-        again = {offered[place(r.ref), r.digest] for r in repeated if (place(r.ref), r.digest) in offered}
-        self._offer_again(again.difference(new))
+        self._offer_again({offered[place(r.ref), r.digest] for r in repeated if (place(r.ref), r.digest) in offered})
+        return [inserted[r.digest] if mine.get(r.digest) == id(r) else None for r in readings]
 
     def _firsts(self, digests: Collection[bytes]) -> dict[bytes, tuple[int, str]]:
         """Id and outcome of the first row of each digest that is known."""

@@ -83,8 +83,9 @@ class Table:
         self._octet = delimiter.encode()
         self._column = column
         field = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"%b\r\n]*+)' % re.escape(self._octet)
-        self._records = re.compile(rb"(?:%b(?:%b%b)*+(?:\r\n|\n|\r(?!\Z)))*+" % (field, re.escape(self._octet), field))
-        """Whole records, as far as quotation marks stand only where they belong."""
+        self._records = re.compile(rb"(?:%b(?:%b%b)*+(?:\r\n|\n|\r(?!\Z)))*" % (field, re.escape(self._octet), field))
+        """Whole records, as far as quotation marks stand only where they belong. Nothing follows, so that it never goes back;
+        said to be possessive, it would end in the middle of a record before Python 3.11.5."""
         before = rb"(?:%b%b){%d}+" % (field, re.escape(self._octet), column)
         self._cell = re.compile(
             rb"(?<![^\r\n])%b(%b)(?:%b%b)*+(?:\r\n|\n|\r)" % (before, field, re.escape(self._octet), field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bounceproc.address import MAX_OCTETS, Address
@@ -11,11 +12,13 @@ from bounceproc.errors import InvalidAddressError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LABEL: Final = rb"[a-z0-9_]++(?:-++[a-z0-9_]++)*+"
-_PLAIN: Final = rb"[a-z0-9!#$%&'*+/=?^_`{|}~.-]++@" + _LABEL + rb"(?:\." + _LABEL + rb")*+"
+_MORE: Final = b"*+" if sys.version_info >= (3, 11, 5) else b"*"
+"""Any number of a group: before Python 3.11.5 a possessive one may end in the middle of its last turn."""
+_LABEL: Final = rb"[a-z0-9_]++(?:-++[a-z0-9_]++)" + _MORE
+_PLAIN: Final = rb"[a-z0-9!#$%&'*+/=?^_`{|}~.-]++@" + _LABEL + rb"(?:\." + _LABEL + rb")" + _MORE
 """What `Address.parse` takes as it is once it is in lower case; possessive, so that no line is looked at twice."""
 _ONE: Final = re.compile(_PLAIN)
-_ALL: Final = re.compile(_PLAIN + rb"(?:\n" + _PLAIN + rb")*+")
+_ALL: Final = re.compile(_PLAIN + rb"(?:\n" + _PLAIN + rb")" + _MORE)
 
 NOT_UTF8: Final = "it is not UTF-8: name the encoding"
 
