@@ -68,8 +68,8 @@ _BOUNCE_SUBJECT: Final = re.compile(
     re.IGNORECASE,
 )
 _FORWARDED: Final = re.compile(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|doorst|enc|vs)[ \t]*:", re.IGNORECASE)
-_TICKET: Final = re.compile(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]")
-"""How ticket systems begin the subjects of what they send, before the title that a person gave."""
+_TICKET_OR_CRON: Final = re.compile(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]|Cron <")
+"""How ticket systems begin the subjects of what they send, before the title that a person gave; and cron, before a command."""
 _COPY_FOR_POSTMASTER: Final = re.compile(r"postmaster (?:copy|warning):", re.IGNORECASE)
 _TITLE_OF_A_PERSON: Final = re.compile(r"[\[(].*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
 """Subjects of trackers and forums: their name in brackets before a title that a person wrote, or the number behind it."""
@@ -280,7 +280,7 @@ class Mail:
         if self.is_answer:
             return bool(_BOUNCE_AT_END.search(self.subject[-100:]))
         if self.has_null_sender:
-            return not _TICKET.match(self.subject)
+            return not _TICKET_OR_CRON.match(self.subject)
         return (
             self._is_from_robot
             and self._begins_like_bounce

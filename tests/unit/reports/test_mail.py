@@ -35,6 +35,7 @@ def test_a_notice_is_known(header: str) -> None:
         "From: no-reply@x.example\nSubject: Delivery failure rates rise\nList-Unsubscribe: <https://x.example/u>",
         "From: admin@x.example\nSubject: Undelivered mail, please help",
         "From: root@x.example\nSubject: Backup error report: mail system failure",
+        "From: root@x.example\nReturn-Path: <>\nSubject: Cron <root@x> mailq",
         "From: help@x.example\nReturn-Path: <>\nSubject: [Ticket#8812] Undelivered Mail Returned to Sender",
         "From: no-reply@x.example\nSubject: Ann commented on the card Mail delivery failed",
         "From: no-reply@x.example\nSubject: (MAIL-7) Mail delivery failed since Monday",
