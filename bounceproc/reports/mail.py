@@ -284,7 +284,7 @@ class Mail:
         return (
             self._is_from_robot
             and self._begins_like_bounce
-            and not _TITLE_OF_A_PERSON.fullmatch(self.subject)
+            and not _TITLE_OF_A_PERSON.fullmatch(self.subject[:300])
             and not any(name in self.headers for name in _OF_LISTS)
         )
 
