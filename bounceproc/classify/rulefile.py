@@ -84,7 +84,11 @@ def _read_provider(table: Any, name: str, problems: list[str]) -> Provider | Non
     if not isinstance(table, dict) or set(table) - keys or not isinstance(table.get("name"), str):
         problems.append(f"{name}: [provider] has a name, domains and hosts, nothing else")
         return None
-    return Provider(table["name"], tuple(table.get("domains", ())), tuple(table.get("hosts", ())))
+    for key in ("domains", "hosts"):
+        if not _is_texts(table.get(key, [])):
+            problems.append(f"{name}: [provider] `{key}` is a text or a list of texts")
+            return None
+    return Provider(table["name"], _texts(table, "domains"), _texts(table, "hosts"))
 
 
 def _read_rule(table: dict[str, Any], name: str, number: int, problems: list[str]) -> Rule | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bounceproc.classify.builtin import built_in_rules, read_built_in
 from bounceproc.classify.categories import CATEGORIES
 from bounceproc.classify.classifier import Classifier
+from bounceproc.classify.providers import Providers
 from bounceproc.classify.rule import Rule, RuleSet
 from bounceproc.classify.rulefile import duplicate_ids, raise_problems, read_file, spelled_out
 from bounceproc.classify.words import pattern_of
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bounceproc.classify.categories import Category
-    from bounceproc.classify.providers import Providers
     from bounceproc.event import BounceClass
 
 
@@ -112,11 +112,12 @@ def listing(rules: RuleSet) -> list[RuleInfo]:
 
 def _assembled(operator: Iterable[Path], built_in: RuleSet) -> tuple[RuleSet, list[str]]:
     problems: list[str] = []
-    own = [rule for path in operator for rule in read_file(path, str(path), problems)[0]]
-    own.sort(key=lambda rule: rule.vague)
+    read = [read_file(path, str(path), problems) for path in operator]
+    own = sorted((rule for rules, _ in read for rule in rules), key=lambda rule: rule.vague)
     if not own:
         return built_in, problems
-    rules = RuleSet.of((*own, *built_in.rules), built_in.providers)
+    providers = Providers((*built_in.providers, *(provider for _, provider in read if provider)))
+    rules = RuleSet.of((*own, *built_in.rules), providers)
     problems += duplicate_ids((*built_in.rules, *own))
     problems += hidden_examples(rules, own)
     problems += hidden_patterns(own)

@@ -306,3 +306,20 @@ def test_a_list_shows_what_each_rule_gives_and_for_whom(tmp_path: Path) -> None:
     assert (first.provider, first.note, first.examples) == (("google",), "ours", ("550 Zebra says no",))
     assert first.patterns == ("zebra says no",)
     assert next(one for one in listed if one.id == "status-x-1-1").class_ is BounceClass.HARD
+
+
+def test_a_provider_may_name_one_host_or_many(tmp_path: Path) -> None:
+    rule = '[[rule]]\nid = "ours"\ncategory = "policy"\nprovider = "hoster"\npattern = "zebra"\nexample = "550 Zebra"\n'
+    for hosts in ('"mx.example"', '["mx.example"]'):
+        path = tmp_path / "rules.toml"
+        path.write_text(f'[provider]\nname = "hoster"\nhosts = {hosts}\n{rule}')
+        assert load_all([path]).providers.name(domain=None, remote_mta="in1.mx.example") == "hoster"
+    path.write_text(f'[provider]\nname = "hoster"\nhosts = 5\n{rule}')
+    with pytest.raises(ConfigError) as caught:
+        load_all([path])
+    assert caught.value.problems == (f"{path}: [provider] `hosts` is a text or a list of texts",)
+
+
+def test_no_provider_that_is_built_in_has_a_name_without_a_dot() -> None:
+    known = load_rules().providers._by_name.values()
+    assert [name for one in known for name in (*one.domains, *one.hosts) if "." not in name] == []
