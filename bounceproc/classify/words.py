@@ -19,7 +19,7 @@ _ADDRESS: Final = re.compile(
 """An address inside one token, possessive so that no text makes it slow. Its words (`does-not-exist@`, `spam@`) say nothing."""
 
 _HOST: Final = re.compile(
-    r"(?<![\w.\-])[\w\-]++(?:\.[\w\-]++)++\.? ?\[[0-9a-f]{1,4}[.:][0-9a-f.:]{1,42}\]", re.IGNORECASE
+    r"(?<![\w.\-])[\w\-]++(?:\.[\w\-]++)+\.? ?\[[0-9a-f]{1,4}[.:][0-9a-f.:]{1,42}\]", re.IGNORECASE
 )
 """A host with its IP, as in `host antispam.example.com[192.0.2.1] said:`. Its name is no word of the reply."""
 

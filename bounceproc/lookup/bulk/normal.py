@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MORE: Final = b"*+" if sys.version_info >= (3, 11, 5) else b"*"
 """Any number of a group: before Python 3.11.5 a possessive one may end in the middle of its last turn."""
-_LABEL: Final = rb"[a-z0-9_]++(?:-++[a-z0-9_]++)" + _MORE
+_LABEL: Final = rb"[a-z0-9_][a-z0-9_-]*+(?<!-)"
 _PLAIN: Final = rb"[a-z0-9!#$%&'*+/=?^_`{|}~.-]++@" + _LABEL + rb"(?:\." + _LABEL + rb")" + _MORE
 """What `Address.parse` takes as it is once it is in lower case; possessive, so that no line is looked at twice."""
 _ONE: Final = re.compile(_PLAIN)
