@@ -47,13 +47,14 @@ _FIELD_LINE: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[a-z]+")
 _GENERIC: Final = re.compile(
-    r"221[ -].*|(?:[245]\d\d[ -]?)?(?:[245]\.\d{1,3}\.\d{1,3}[ :-]*)?(?:\(?(?:unknown|other|undefined)?[ ]?(?:mail system|status|error|failure)?\)?|"
+    r"221[ -].*|(?=((?:[245]\d\d[ -]?)?(?:[245]\.\d{1,3}\.\d{1,3}[ :-]*)?))\1(?:\(?(?:unknown|other|undefined)?[ ]?(?:mail system|status|error|failure)?\)?|"
     r"service unavailable|(?:(?:message|mail) )?(?:was )?(?:rejected|refused|denied)|delivery (?:failed|error)|failed|permanent (?:failure|error)|"
     r"unable to deliver|recipient (?:address )?rejected|transaction failed|requested action not taken|-?\d{1,5}|"
     r"status|temporary failure|user or domain|this message|error)[.:;]?"
 )
 """Diagnostics, in lower case, that say no more than that it failed: what the notice tells people is then the better text.
-sendmail quotes the answer to its own QUIT (221) of a delivery that it gave up.
+The codes before the words are taken once, so that words that are others are seen to be that at their first letter. sendmail
+quotes the answer to its own QUIT (221) of a delivery that it gave up.
 """
 _CUT: Final = re.compile(r"([45]\d\d)-(?!.*\b\1 )")
 """A reply of which more lines follow. sendmail's Diagnostic-Code has the first one alone, its transcript all of them."""
