@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bounceproc.event import Trust
@@ -32,7 +31,7 @@ def matched(readings: Sequence[Reading], ledger: LedgerBatch) -> tuple[Reading, 
     if not known:
         return tuple(readings)
     return tuple(
-        replace(reading, events=tuple(_held(event, known) for event in reading.events)) for reading in readings
+        reading._replace(events=tuple(_held(event, known) for event in reading.events)) for reading in readings
     )
 
 
@@ -40,7 +39,7 @@ def _resolved(reading: Reading, whom: Mapping[str, Address]) -> Reading:
     token = reading.token
     if token is None or (address := whom.get(token.digest)) is None:
         return reading
-    return replace(reading, events=vouched(reading.events, address, token.stream), token=None)
+    return reading._replace(events=vouched(reading.events, address, token.stream), token=None)
 
 
 def _pair(event: Event) -> tuple[str, Address] | None:

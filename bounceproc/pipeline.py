@@ -211,8 +211,8 @@ class Pipeline:
         try:
             self._commit(source, (reading,), MessageBatch(()), (), now)
         except BadDataError as error:
-            bare = replace(reading, outcome=Outcome.MALFORMED, kind=Kind.MALFORMED, events=(), error=str(error))
-            return replace(bare, message_id=None, reporting_mta=None, detector=None)
+            bare = reading._replace(outcome=Outcome.MALFORMED, kind=Kind.MALFORMED, events=(), error=str(error))
+            return bare._replace(message_id=None, reporting_mta=None, detector=None)
         return reading
 
 

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 # ---- mail in ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RawMessage:
+class RawMessage(NamedTuple):
     """One message as it lies in a source."""
 
     ref: str
@@ -50,8 +49,7 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"  # a report that cannot be read: parked where a person can see it
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What a source is told about one message, after the commit."""
 
     ref: str
@@ -223,8 +221,7 @@ class WatchedSource(Source, Protocol):
 # ---- the ledger ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """One message, read, classified and dated: what the ledger records."""
 
     ref: str

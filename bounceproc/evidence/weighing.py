@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from bounceproc.event import EventType, Kind, Trust
@@ -94,7 +94,7 @@ class Evidence:
         found = self._proofs(reading.raw, reading.kind, reading.events, left)
         if not any(proof.why for proof in found):
             return reading
-        return replace(reading, events=tuple([proof.event for proof in found]))
+        return reading._replace(events=tuple([proof.event for proof in found]))
 
     def _is_asked_of(self, event: Event) -> bool:
         is_open = event.trust is Trust.REPORTED and event.recipient is not None and event.type in DECIDING

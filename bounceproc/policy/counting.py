@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from bounceproc.policy.history import Evidence
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     Dated: TypeAlias = tuple[datetime, Evidence]
 
 
-@dataclass(frozen=True, slots=True)
-class Tipped:
+class Tipped(NamedTuple):
     """The evidence was enough: since when, until when, by which event, counted how."""
 
     since: datetime
@@ -112,7 +111,7 @@ def _joined(hits: list[Tipped]) -> list[Tipped]:
         if last.until is not None and hit.since > last.until:
             chains.append(hit)
         else:
-            chains[-1] = replace(hit, since=last.since)
+            chains[-1] = hit._replace(since=last.since)
     return chains
 
 

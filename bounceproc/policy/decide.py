@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bounceproc.policy import rows
 from bounceproc.policy.counting import Tipped, counting, tippings, windows
@@ -49,8 +48,7 @@ def decide(history: History, policy: Policy, now: datetime) -> Verdict:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """What one row comes to."""
 
     tipped: list[Tipped]
@@ -98,7 +96,7 @@ def _union(group: list[Decision]) -> Decision:
     for decision in sorted(group, key=_end, reverse=True):
         if decision.is_lasting or (decision.until is not None and decision.until >= since):
             since = min(since, decision.since)
-    return best if since == best.since else replace(best, since=since)
+    return best if since == best.since else best._replace(since=since)
 
 
 def _strength(decision: Decision) -> tuple[bool, bool, float, float, bytes]:

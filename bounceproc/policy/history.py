@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bounceproc.event import BounceClass, Event, EventType, Trust
 
@@ -23,8 +23,7 @@ KEPT_ADDRESSES: Final = 16
 """Addresses of a domain of which the newest piece is kept, likewise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One event, reduced to what counts."""
 
     id: bytes
@@ -47,19 +46,9 @@ class Evidence:
     def of(cls, event: Event, *, id_: bytes, received_at: datetime, original: bytes, address: bytes = b"") -> Evidence:
         """Reduce a classified, dated event."""
         assert event.occurred_at is not None, "events are dated before they become evidence"
-        return cls(
-            id=id_,
-            type=event.type,
-            category=event.category,
-            class_=event.class_,
-            trust=event.trust,
-            occurred_at=event.occurred_at,
-            received_at=received_at,
-            original=original,
-            subject=event.status.subject if event.status and event.status.is_permanent else 0,
-            address=address,
-            stream=event.stream,
-        )
+        subject = event.status.subject if event.status and event.status.is_permanent else 0
+        what = (event.type, event.category, event.class_, event.trust)
+        return cls(id_, *what, event.occurred_at, received_at, original, subject, address, event.stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +77,7 @@ class Kept:
         return origin in AUTOMATIC and self.covers(scope, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """The evidence about one address (or one domain, when `is_domain`), in no particular order of arrival."""
 
     key: bytes
@@ -103,19 +91,19 @@ class History:
     def with_evidence(self, new: Iterable[Evidence]) -> History:
         """Add new evidence, capped again. What is kept depends on the set alone, never on the order of arrival."""
         merged = {piece.id: piece for piece in (*self.evidence, *new)}
-        ordered = sorted(merged.values(), key=_order)
+        ordered = sorted(merged.values(), key=_order) if len(merged) > 1 else list(merged.values())
         if len(ordered) <= KEPT_PER_GROUP:
-            return replace(self, evidence=tuple(ordered))
+            return self._replace(evidence=tuple(ordered))
         kept: list[Evidence] = []
         for _, group in groupby(ordered, key=_group):
             kept += _capped(list(group))
-        return replace(self, evidence=tuple(kept))
+        return self._replace(evidence=tuple(kept))
 
     def without(self, ids: Collection[bytes]) -> History:
         """The same history as if these events had never been."""
         if not any(piece.id in ids for piece in self.evidence):
             return self
-        return replace(self, evidence=tuple(piece for piece in self.evidence if piece.id not in ids))
+        return self._replace(evidence=tuple(piece for piece in self.evidence if piece.id not in ids))
 
 
 def _group(piece: Evidence) -> tuple[str, str, str, str]:

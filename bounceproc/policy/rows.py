@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from bounceproc.event import BounceClass, EventType
 from bounceproc.policy.history import Evidence, History
@@ -14,8 +13,7 @@ NO_TIME: Final = timedelta(0)
 """The span of nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A threshold and what counts towards it, in one scope."""
 
     name: str
@@ -26,8 +24,7 @@ class Row:
     evidence: list[Evidence]
 
 
-@dataclass(frozen=True, slots=True)
-class Sorted:
+class Sorted(NamedTuple):
     """A history, sorted into rows."""
 
     rows: list[Row]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One suppression that the evidence asks for."""
 
     scope: str
@@ -30,8 +29,7 @@ class Decision:
         return self.until is None or self.second_look
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(NamedTuple):
     """Something that a person should look at: it would suppress, if it were to be believed or nobody had said otherwise."""
 
     scope: str
@@ -47,8 +45,7 @@ class Review:
     """When each piece of evidence was received, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """All suppressions that policy wants for one key: the ledger makes its own entries equal to these.
 
     An entry that policy made earlier and that is not among `decisions` stays when `lift_reasons` does not name its reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bounceproc.classify.events import classified
@@ -107,9 +107,9 @@ def _with(subject: Subject, judged: tuple[Judged, ...]) -> History:
     if not anew:
         return history
     pieces = tuple(
-        replace(piece, category=str(anew[piece.id].category), class_=anew[piece.id].class_)
+        piece._replace(category=str(anew[piece.id].category), class_=anew[piece.id].class_)
         if piece.id in anew
         else piece
         for piece in history.evidence
     )
-    return replace(history, evidence=pieces)
+    return history._replace(evidence=pieces)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
 EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Touched:
+class Touched(NamedTuple):
     """An address or domain that something new is known of."""
 
     key: bytes
     address: str | None
     is_domain: bool
-    evidence: dict[bytes, Evidence] = field(default_factory=dict)
+    evidence: dict[bytes, Evidence]
     """By event id."""
 
     def begun(self) -> History:

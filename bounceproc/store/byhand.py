@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -66,7 +65,7 @@ def _held(
     connection: sa.Connection, wanted: Iterable[Entry], now: datetime
 ) -> tuple[dict[bytes, sa.Row[tuple[object, ...]]], dict[tuple[bytes, str, str, str], Entry]]:
     """The rows of `address`, nobody else's to change from here on, and the entries that stand."""
-    subjects = {entry.key: Touched(entry.key, entry.address, entry.is_domain) for entry in wanted}
+    subjects = {entry.key: Touched(entry.key, entry.address, entry.is_domain, {}) for entry in wanted}
     addresses.make(connection, subjects.values(), now)
     rows = addresses.lock(connection, subjects.keys())
     return rows, {entry.identity: entry for entry in standing(connection, subjects.keys())}
@@ -94,7 +93,7 @@ def _renewed(before: Entry | None, entry: Entry, now: datetime) -> Entry:
         return entry
     if (before.until, before.note) == (entry.until, entry.note):
         return before
-    return replace(entry, since=before.since) if before.until is None or before.until > now else entry
+    return entry._replace(since=before.since) if before.until is None or before.until > now else entry
 
 
 def lift(
@@ -130,7 +129,7 @@ def lift(
 def load(connection: sa.Connection, wanted: Sequence[Entry], actor: str, now: datetime) -> Loaded:
     """Add what a list asks for; see `Suppressions.load`."""
     if wanted:
-        subjects = {entry.key: Touched(entry.key, entry.address, entry.is_domain) for entry in wanted}
+        subjects = {entry.key: Touched(entry.key, entry.address, entry.is_domain, {}) for entry in wanted}
         addresses.make(connection, subjects.values(), now)
         addresses.lock(connection, subjects.keys())
     found, changes = weigh(connection, wanted, now)
@@ -175,4 +174,4 @@ def _joined(before: Entry | None, entry: Entry, now: datetime) -> Entry:
         return entry
     ends = None if before.until is None or entry.until is None else max(before.until, entry.until)
     said = before.note or entry.note
-    return replace(before, since=min(before.since, entry.since), until=ends, note=said)
+    return before._replace(since=min(before.since, entry.since), until=ends, note=said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -130,9 +130,9 @@ def _looked(
             continue
         then = after.get(name)
         if then is not None and then.second_look and then.until is not None and then.until <= now:
-            then = replace(then, until=None, second_look=False)
+            then = then._replace(until=None, second_look=False)
         if then is not None and then.until is None and not then.second_look:
-            then = replace(then, why=f"{one.why}; no sign of delivery until {iso(one.until)}")
+            then = then._replace(why=f"{one.why}; no sign of delivery until {iso(one.until)}")
         changes.append((one, then))
     return changes
 

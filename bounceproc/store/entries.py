@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bounceproc.ports import Suppression, rank
 
@@ -22,8 +21,7 @@ Change = tuple["Entry | None", "Entry | None"]
 """Before and after: one of them is None for an addition or a removal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """A row of `suppression`; names and meanings are those of its columns."""
 
     key: bytes
@@ -76,11 +74,11 @@ class Entry:
         An entry that had ended before the other one began begins anew.
         """
         if not self.is_lasting and self.until is not None and other.since > self.until:
-            return replace(other, address=self.address)
+            return other._replace(address=self.address)
         if other.reach == self.reach and other.since > self.since:
             return self  # evidence from its beginning was capped or purged
         further = self if other.reach < self.reach else other
-        made = replace(further, address=self.address, since=min(self.since, other.since))
+        made = further._replace(address=self.address, since=min(self.since, other.since))
         return self if made == self else made
 
     @property
@@ -111,8 +109,7 @@ class Entry:
         """The same place of the list, with what the feed kept of an earlier time."""
         since, until, event = told["since"], told["until"], told["event"]
         assert since is not None, "an entry has a beginning"
-        return replace(
-            self,
+        return self._replace(
             since=datetime.fromisoformat(since),
             until=datetime.fromisoformat(until) if until else None,
             category=told["category"],
@@ -145,7 +142,7 @@ class Entry:
         return (self.key, self.scope, self.reason, self.origin)
 
 
-_PLAIN: Final = tuple(name for name in Entry.__dataclass_fields__ if name != "class_")
+_PLAIN: Final = tuple(name for name in Entry._fields if name != "class_")
 
 
 def strength(entry: Entry) -> tuple[int, bool, float, bool, float]:

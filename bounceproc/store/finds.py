@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bounceproc.event import Event, EventType
 from bounceproc.policy.history import Evidence
@@ -21,8 +20,7 @@ DOMAIN_CATEGORIES: Final = frozenset({"expired", "network-error", "dns-failure",
 """Bounces that say something of the recipient's whole domain, and so stand in its history, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An event of a message that is new."""
 
     event: Event

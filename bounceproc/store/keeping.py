@@ -67,7 +67,7 @@ class Keeping:
             ConsentError: the recipient complained or left, and no consent is stated.
 
         """
-        touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain)
+        touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain, {})
         keep = Keep(
             scope=scope,
             since=now,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -123,9 +122,11 @@ class Replays:
                 if found.category not in DOMAIN_CATEGORIES or found.type is not EventType.BOUNCE:
                     continue
                 domain = found.recipient.domain_address()
-                one = addresses.Touched(self._keys.of(domain), self._privacy.address(domain), is_domain=True)
+                one = addresses.Touched(
+                    self._keys.of(domain), self._privacy.address(domain), is_domain=True, evidence={}
+                )
                 one = touched.setdefault(one.key, one)
-                one.evidence[piece.id] = replace(_anew(piece, found), address=subject.history.key)
+                one.evidence[piece.id] = _anew(piece, found)._replace(address=subject.history.key)
         addresses.add_evidence(connection, touched, now)
 
 
@@ -209,11 +210,11 @@ def _judged_anew(history: History, judged: Mapping[bytes, Event]) -> History:
         pieces = [
             piece for piece in pieces if piece.category in DOMAIN_CATEGORIES or piece.type is not EventType.BOUNCE
         ]
-    return replace(history, evidence=()).with_evidence(pieces)
+    return history._replace(evidence=()).with_evidence(pieces)
 
 
 def _anew(piece: Evidence, found: Event) -> Evidence:
-    return replace(piece, category=str(found.category) if found.category else None, class_=found.class_)
+    return piece._replace(category=str(found.category) if found.category else None, class_=found.class_)
 
 
 def _policy_entries(connection: sa.Connection, keys: Iterable[bytes]) -> list[Entry]:
@@ -240,6 +241,6 @@ def _followed(
         if not in_force or not is_known(history, _standing(entry)):
             yield entry, entry.extended(new) if new else entry
         elif new is None or new.until != entry.until or new.category != entry.category:
-            yield entry, replace(new, since=min(new.since, entry.since)) if new else None
+            yield entry, new._replace(since=min(new.since, entry.since)) if new else None
     for new in wanted.values():
         yield None, new

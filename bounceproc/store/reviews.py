@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -273,7 +273,7 @@ def _confirm(connection: sa.Connection, key: bytes, note: str | None, actor: str
         )
         changes.append((_before(connection, entry), entry))
     _decide(connection, key, "confirmed", note, actor=actor, now=now)
-    fresh = [(old, replace(new, since=old.since) if old is not None else new) for old, new in changes]
+    fresh = [(old, new._replace(since=old.since) if old is not None else new) for old, new in changes]
     return changing.write(connection, fresh, actor=actor, at=now, note=note)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
@@ -17,7 +19,10 @@ from bounceproc.store.tables import UtcTime
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.dml import Insert
+
+    Binder: TypeAlias = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 CONFLICT_ATTEMPTS: Final = 5
 """How often work is done that PostgreSQL broke off in favour of another transaction."""
@@ -152,21 +157,40 @@ def _insert(connection: sa.Connection, table: sa.Table) -> Any:
 def many(connection: sa.Connection, statement: tuple[str, tuple[str, ...]], table: sa.Table, rows: Rows) -> int:
     """Run a prepared statement for each row: its text, and the columns that it takes in this order. Returns the rows changed."""
     text, names = statement
-    columns = [_bound(connection, table.c[name].type, [row[name] for row in rows]) for name in names]
+    columns = [*zip(*map(itemgetter(*names, names[0]), rows), strict=True)][
+        :-1
+    ]  # of one name alone it would make no tuples
+    for place, bind in _binders(connection.dialect, table, names):
+        columns[place] = bind(columns[place])
     return connection.exec_driver_sql(text, list(zip(*columns, strict=True))).rowcount
 
 
-def _bound(connection: sa.Connection, type_: sa.types.TypeEngine[Any], values: list[Any]) -> list[Any]:
-    """A column's values as the driver takes them, each moment turned into text once."""
+@lru_cache
+def _binders(dialect: Dialect, table: sa.Table, names: tuple[str, ...]) -> list[tuple[int, Binder]]:
+    """How the values of a column become what the driver takes, for those that are not taken as they are."""
+    found = [(place, _binder(dialect, table.c[name].type)) for place, name in enumerate(names)]
+    return [(place, bind) for place, bind in found if bind is not None]
+
+
+def _binder(dialect: Dialect, type_: sa.types.TypeEngine[Any]) -> Binder | None:
+    if isinstance(type_, UtcTime):
+        return _texts
     if isinstance(type_, sa.LargeBinary):
-        return values
-    bind = type_.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-    if bind is None:
-        return values
-    if not isinstance(type_, UtcTime):
-        return list(map(bind, values))
-    texts = {moment: bind(moment) for moment in set(values)}
-    return [texts[moment] for moment in values]
+        return None
+    bind = type_.dialect_impl(dialect).bind_processor(dialect)
+    return (lambda values: tuple(map(bind, values))) if bind is not None else None
+
+
+def _texts(moments: tuple[datetime | None, ...]) -> tuple[str | None, ...]:
+    """A column of moments as SQLAlchemy stores them there, each turned into text once."""
+    texts = {moment: _text(moment) if moment is not None else None for moment in set(moments)}
+    return tuple([texts[moment] for moment in moments])
+
+
+def _text(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 @lru_cache

@@ -201,7 +201,7 @@ class Suppressions:
             ConsentError: one of the entries is there for a complaint, and no consent is stated; nothing was lifted.
 
         """
-        touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain)
+        touched = Touched(self._keys.of(subject), self._privacy.address(subject), subject.is_domain, {})
         with self._database.writing() as connection:
             said = {"note": self._privacy.words(note), "consent": (self._privacy.words(consent) or "").strip() or None}
             return retrying(connection, lambda: byhand.lift(connection, touched, scope, actor=actor, now=now, **said))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -283,7 +282,7 @@ def test_the_feed_tells_what_an_entry_was_and_is(bench: Bench) -> None:
 def _verdict(bench: Bench, *, since: datetime = START, until: datetime | None = None) -> Verdict:
     key = bench.store.keys.of(Address.parse("user@example.com"))
     decision = Decision("*", "bounce", START, None, "mailbox-full", "soft", b"e" * 16, "counted")
-    return Verdict(key, False, (replace(decision, since=since, until=until),))
+    return Verdict(key, False, (decision._replace(since=since, until=until),))
 
 
 def _apply(bench: Bench, *verdicts: Verdict) -> int:

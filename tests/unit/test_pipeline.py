@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -145,7 +144,7 @@ def test_a_batch_is_weighed_once_before_it_is_recorded_and_a_preview_not_at_all(
         def weighed(self, readings: Sequence[Reading]) -> tuple[Reading, ...]:
             self.seen.append(len(readings))
             events = [tuple(event._replace(trust=Trust.MATCHED) for event in one.events) for one in readings]
-            return tuple(replace(one, events=each) for one, each in zip(readings, events, strict=True))
+            return tuple(one._replace(events=each) for one, each in zip(readings, events, strict=True))
 
     ledger = FakeLedger([], fail_on=b"poison@example.com", error=BadDataError("refused"))
     batch = batch_of(dsn("poison@example.com"), dsn("a@example.com"))

@@ -36,9 +36,7 @@ HISTORIES = st.lists(PIECES, max_size=25)
 
 def late(evidence: list[Evidence], days: list[int]) -> list[Evidence]:
     """The same evidence, received some days after it happened."""
-    from dataclasses import replace
-
-    return [replace(one, received_at=one.occurred_at + n * DAY) for one, n in zip(evidence, days, strict=False)]
+    return [one._replace(received_at=one.occurred_at + n * DAY) for one, n in zip(evidence, days, strict=False)]
 
 
 def reach(decision: Decision) -> tuple[int, float]:
