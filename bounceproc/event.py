@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from bounceproc.address import Address
@@ -97,19 +98,17 @@ class Event(NamedTuple):
 
         `recipient_key` is the store's keyed hash of the recipient, so that the id gives nothing away either.
         """
+        at = self.occurred_at
         parts = (
             recipient_key,
             (self.original_message_id or self.envelope_id or "").encode(),
             self.type.encode(),
             str(self.status or "").encode(),
             (self.reporting_mta or "").lower().encode(),
-            (self.occurred_at.isoformat(timespec="seconds") if self.occurred_at else "").encode(),
+            exact(at if not at.microsecond else at.replace(microsecond=0)).encode() if at is not None else b"",
         )
-        digest = hashlib.blake2b(digest_size=16, person=b"bounceproc-event")
-        for part in parts:
-            digest.update(len(part).to_bytes(4, "big"))
-            digest.update(part)
-        return digest.digest()
+        whole = b"".join([piece for part in parts for piece in (len(part).to_bytes(4, "big"), part)])
+        return hashlib.blake2b(whole, digest_size=16, person=b"bounceproc-event").digest()
 
     def to_dict(self) -> dict[str, str | int | None]:
         """The event under the names that scripts rely on: one object of `reports` in `classify --format jsonl`."""
@@ -166,9 +165,22 @@ _TWO: Final = tuple(f"{number:02}" for number in range(100))
 
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with a `Z`, to the second."""
-    if moment is None:
-        return None
+    return f"{second(moment)}Z" if moment is not None else None
+
+
+def exact(moment: datetime) -> str:
+    """What `isoformat` says of a moment."""
+    return _exact_utc(moment) if moment.tzinfo is UTC else moment.isoformat()
+
+
+@lru_cache(1024)
+def _exact_utc(moment: datetime) -> str:
+    """The same, remembered: a message's receipt stands in half a dozen places. Elsewhere one moment has many texts."""
+    return moment.isoformat()
+
+
+def second(moment: datetime) -> str:
+    """The second in UTC, as in ISO 8601 but without a zone: `2026-03-01T12:00:00`."""
     at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     year = str(at.year) if at.year > 999 else f"{at.year:04}"
-    day = f"{year}-{_TWO[at.month]}-{_TWO[at.day]}"
-    return f"{day}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}Z"
+    return f"{year}-{_TWO[at.month]}-{_TWO[at.day]}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}"

@@ -39,10 +39,14 @@ COMPILED: Final = (
         )
     ),
     *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "unsubscribe", "usual")),
-    *(f"policy/{name}" for name in ("counting", "decide", "history", "rows", "secondlook", "settings", "verdict")),
+    *(
+        f"policy/{name}"
+        for name in ("counting", "decide", "history", "incident", "rows", "secondlook", "settings", "verdict")
+    ),
+    *(f"store/{name}" for name in ("entries", "finds", "histories", "rows", "sealing")),
 )
-"""Modules of the core that are asked for every message, without their suffix. None of them leads to a library that is not there
-while a wheel is built."""
+"""Modules that are asked for every message, without their suffix. Libraries that are not there while a wheel is built are
+nobody's concern that only leads to them: what is not compiled itself is looked at in silence."""
 
 SUFFIX: Final = EXTENSION_SUFFIXES[0]
 """What the name of a compiled module ends with, for this interpreter alone."""

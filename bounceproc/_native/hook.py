@@ -60,10 +60,12 @@ def _compiled(root: Path, folder: Path) -> list[Path]:
         root / "bounceproc", folder / "bounceproc", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
     )
     modules = [f"bounceproc/{name}.py" for name in COMPILED]
-    (folder / "setup.py").write_text(SETUP.format(arguments=["--ignore-missing-imports", *modules]))
+    (folder / "setup.py").write_text(
+        SETUP.format(arguments=["--ignore-missing-imports", "--follow-imports=silent", *modules])
+    )
     command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.stderr.write(f"bounceproc: not compiled, the sources will run\n{done.stderr[-2000:]}\n")
+        sys.stderr.write(f"bounceproc: not compiled, the sources will run\n{(done.stdout + done.stderr)[-2000:]}\n")
         return []
     return [path for suffix in ("*.so", "*.pyd") for path in folder.rglob(suffix) if "build" not in path.parts]

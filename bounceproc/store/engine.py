@@ -33,6 +33,11 @@ WAL_PAUSE: Final = 0.02
 OLDEST_SQLITE: Final = (3, 35, 0)
 """The first SQLite with RETURNING."""
 
+# For each value that is neither number nor text the driver looks for somebody who makes one of it, and takes octets and NULL as
+# they are when it has found nobody: to find one at once takes a third of the time.
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]  # which gives None for it
+
 
 class Database:
     """One SQLite file or PostgreSQL database, with its pool of connections. Safe to share between threads."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from bounceproc.event import exact
 from bounceproc.ports import Suppression, rank
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class Entry(NamedTuple):
     def told(self) -> dict[str, str | None]:
         """What the feed keeps of it as JSON, beside the columns that name it; no address."""
         return {
-            "since": self.since.isoformat(),
-            "until": self.until.isoformat() if self.until else None,
+            "since": exact(self.since),
+            "until": exact(self.until) if self.until else None,
             "category": self.category,
             "class": self.class_,
             "event": self.event.hex() if self.event else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bounceproc.event import Event, EventType
@@ -10,7 +11,6 @@ from bounceproc.store.addresses import Touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from bounceproc.ports import Reading
     from bounceproc.store.keys import Keys

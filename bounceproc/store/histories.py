@@ -8,7 +8,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.errors import SchemaError
-from bounceproc.event import BounceClass, EventType, Trust
+from bounceproc.event import BounceClass, EventType, Trust, exact
 from bounceproc.policy.history import Evidence
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _quoted(text: str | None) -> str:
 
 
 def _iso(moment: datetime) -> str:
-    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()
+    return exact(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
 
 
 def _load_one(piece: list[Any]) -> Evidence:

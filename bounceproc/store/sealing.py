@@ -14,14 +14,16 @@ import json
 import os
 from datetime import UTC
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from bounceproc.event import exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import sqlalchemy as sa
 
-    Row = Mapping[str, Any] | sa.RowMapping
+    Row: TypeAlias = Mapping[str, Any] | sa.RowMapping
 
 SEAL_OCTETS: Final = 32
 """Length of seals and commitments: beyond any search for a second line with the same one."""
@@ -61,7 +63,7 @@ def sealed(row: Row, before: bytes, key: bytes) -> bytes:
     """The seal of a row that has its commitment."""
     facts = [
         *(row[name] for name in _FACTS),
-        row["at"].astimezone(UTC).isoformat(),
+        exact(row["at"].astimezone(UTC)),
         row["key"].hex(),
         _told(row["before"]),
         _told(row["after"]),

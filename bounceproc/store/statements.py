@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -13,11 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from bounceproc.errors import TemporaryError
+from bounceproc.event import second
 from bounceproc.store.faults import is_conflict
 from bounceproc.store.tables import UtcTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.dml import Insert
@@ -190,7 +191,7 @@ def _texts(moments: tuple[datetime | None, ...]) -> tuple[str | None, ...]:
 def _text(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return f"{second(moment).replace('T', ' ')}.{moment.microsecond:06}"
 
 
 @lru_cache

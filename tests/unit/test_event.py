@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounceproc.address import Address
-from bounceproc.event import BounceClass, Event, EventType, Trust, happened, iso
+from bounceproc.event import BounceClass, Event, EventType, Trust, exact, happened, iso
 from bounceproc.status import EnhancedStatus
 
 KEY = b"k" * 16
@@ -158,6 +158,22 @@ def test_what_is_not_known_is_null() -> None:
 def test_times_are_written_in_utc_to_the_second() -> None:
     assert iso(None) is None
     assert iso(AT.replace(microsecond=999_999)) == "2026-11-23T19:40:00Z"
+
+
+@given(
+    st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))])),
+    st.booleans(),
+)
+def test_exactly_is_what_isoformat_says(moment: datetime, whole: bool) -> None:
+    moment = moment.replace(microsecond=0) if whole else moment
+    assert exact(moment) == moment.isoformat()
+
+
+def test_one_moment_has_a_text_in_each_zone() -> None:
+    nepal = timezone(timedelta(hours=5, minutes=45))
+
+    assert exact(AT) == "2026-11-23T19:40:00+00:00"
+    assert exact(AT.astimezone(nepal)) == "2026-11-24T01:25:00+05:45"
 
 
 def test_iso_is_utc_whatever_zone_the_moment_is_in() -> None:
