@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.bootstrap.database import open_store
 from bounceproc.bootstrap.flow import (
@@ -22,12 +23,14 @@ from bounceproc.bootstrap.flow import (
 from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from bounceproc.bootstrap.flow import OnBatch
     from bounceproc.config import Config
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.ports import WatchedSource
+    from bounceproc.service.once import Opened
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
     from bounceproc.service.watcher import Watch
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from bounceproc.sources.mailbox import Mailbox
     from bounceproc.sources.tokens.tokens import Tokens
     from bounceproc.store.store import Store
+
+BEGUN_EARLY: Final = 8
+"""Folders that are connected to while the database is opened; the others wait for their turn."""
 
 
 @dataclass(slots=True)
@@ -70,18 +76,23 @@ def run_mailboxes(
         BounceprocError: the database cannot be used at all.
 
     """
-    from bounceproc.service.once import Once, merged
-
     chosen = chosen_of(config, names)
-    with open_store(config, dry_run=dry_run) as store, reader_beside(config) as reader:
+    folders = {(section.name, folder): section for section in chosen for folder in section.all_folders}
+    with (
+        _beginning(config, {} if dry_run else folders) as begun,
+        open_store(config, dry_run=dry_run) as store,
+        reader_beside(config) as reader,
+    ):
+        from bounceproc.service.once import Once, merged
+
         pipeline = pipeline_of(config, store, reader=reader)
         once = Once(pipeline, store.ledger, dry_run=dry_run, on_batch=on_batch or nobody_asks, stop=stop)
-        opened = {
-            (section.name, folder): partial(_opened, config, section, folder, store, dry_run=dry_run)
-            for section in chosen
-            for folder in section.all_folders
+        others = {
+            key: partial(_opened, config, section, key[1], store, dry_run=dry_run)
+            for key, section in folders.items()
+            if key not in begun
         }
-        results = once.run(opened)
+        results = once.run(begun | others)
         if not dry_run and not stop():
             beside_mail(config, store, stop)
     runs = Runs()
@@ -91,6 +102,51 @@ def run_mailboxes(
         runs.failures += [(section.name, result.error) for result in mine if result.error is not None][:1]
         runs.reasons[section.name] = [f"{result.folder}: {result.why}" for result in mine if result.why]
     return runs
+
+
+@contextmanager
+def _beginning(
+    config: Config, folders: Mapping[tuple[str, str], MailboxSection]
+) -> Iterator[dict[tuple[str, str], Opened]]:
+    """The first folders, leased and connected while the database is opened: each of the two waits for other things.
+
+    That takes a database that is a file, and is there: the lease of its folders is a lock beside it.
+    """
+    from bounceproc.config.layers import sqlite_file
+
+    database = sqlite_file(config.database_url())
+    if database is None or not database.is_file():
+        yield {}
+        return
+    begun: list[ExitStack] = []
+
+    def begin(section: MailboxSection, folder: str) -> tuple[ExitStack, WatchedFolder]:
+        from bounceproc.sources.imap.watching import WatchedFolder
+        from bounceproc.store.filelock import file_lease
+
+        source = WatchedFolder(mailbox_of(section, folder), recheck=config.poll.recheck, attempts=config.poll.attempts)
+        with ExitStack() as stack:
+            stack.enter_context(file_lease(database, section.name, folder))
+            source.begin()
+            stack.push(source)
+            begun.append(held := stack.pop_all())
+            return held, source
+
+    with ThreadPoolExecutor(BEGUN_EARLY, thread_name_prefix="beginning") as hands:
+        first = list(folders.items())[:BEGUN_EARLY]
+        try:
+            yield {key: partial(_begun, hands.submit(begin, section, key[1])) for key, section in first}
+        finally:
+            hands.shutdown(cancel_futures=True)
+            for stack in begun:  # which is empty where somebody came for it
+                stack.close()
+
+
+@contextmanager
+def _begun(beginning: Future[tuple[ExitStack, WatchedFolder]]) -> Iterator[WatchedSource]:
+    stack, source = beginning.result()
+    with stack:
+        yield source
 
 
 @contextmanager

@@ -40,6 +40,14 @@ class Beside:
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._process: subprocess.Popen[bytes] | None = None
 
+    def start(self) -> bool:
+        """Have the other process started, in a thread; whether it is there already."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            return True
+        self._hands.submit(self._started)
+        return False
+
     def begin(self, messages: Sequence[RawMessage]) -> Callable[[], Sequence[Meaning]]:
         """Begin to read these messages; what it gives waits for what they say."""
         return self._hands.submit(self._read, messages).result
@@ -62,10 +70,7 @@ class Beside:
         return [meant(raw, self._classifier, None, self._identifier) for raw in messages]
 
     def _ask(self, messages: Sequence[RawMessage]) -> Sequence[Meaning]:
-        process = self._process
-        if process is None:
-            pipe = subprocess.PIPE
-            process = self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)  # noqa: S603 - our own
+        process = self._started()
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
         # Everybody on the machine can read the arguments of a process, and nobody else this pipe: the secrets go here.
@@ -75,6 +80,14 @@ class Beside:
         process.stdin.flush()
         found: list[Meaning] = pickle.load(process.stdout)  # noqa: S301 - written by our own program
         return found
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self._end()
+        if self._process is None:
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)  # noqa: S603 - our own
+        return self._process
 
     def _end(self) -> None:
         process, self._process = self._process, None

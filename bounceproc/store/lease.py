@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from contextlib import contextmanager
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from bounceproc.errors import AccessError, TemporaryError
+from bounceproc.store.filelock import file_lease, held, lock_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from bounceproc.store.engine import Database
 
@@ -35,32 +31,13 @@ def lease(database: Database, source: str, folder: str, *, wait: float = WAIT) -
         AccessError: the lock file cannot be made.
 
     """
-    name = blake2b(f"{source}\0{folder}".encode(errors="replace"), digest_size=8).digest()
     if database.path is not None:
-        with _file_lock(database.path.with_name(f"{database.path.name}-{name.hex()}.lock"), source, folder):
+        with file_lease(database.path, source, folder):
             yield lambda: None  # a file lock lasts as long as its process
     else:
-        number = int.from_bytes(name, "big", signed=True)
+        number = int.from_bytes(lock_name(source, folder), "big", signed=True)
         with _advisory_lock(database, number, source, folder, wait) as still_held:
             yield still_held
-
-
-@contextmanager
-def _file_lock(path: Path, source: str, folder: str) -> Iterator[None]:
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        advice = "Check owner and mode of its folder."
-        raise AccessError(f"the lock file {path} cannot be opened: {error.strerror}", advice) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise _held(source, folder) from error
-        yield
-    finally:
-        # The file stays: whoever removes it takes the lock away from the next one who waits for it.
-        os.close(handle)
 
 
 @contextmanager
@@ -72,7 +49,7 @@ def _advisory_lock(
     with database.holding() as connection:
         while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number))):
             if time.monotonic() >= deadline:
-                raise _held(source, folder)
+                raise held(source, folder)
             time.sleep(PAUSE)
 
         def still_held() -> None:
@@ -83,9 +60,3 @@ def _advisory_lock(
         finally:
             if not connection.invalidated:  # a session that ended took its locks along
                 connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
-
-
-def _held(source: str, folder: str) -> TemporaryError:
-    return TemporaryError(
-        f"another process is reading {folder} of mailbox {source}", "Let it end; it reads what this one would have."
-    )

@@ -23,7 +23,9 @@ SENSE: Final = {
     b"CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN MOVE UIDPLUS\r\n",
     b"SELECT": b"* 1 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n* OK [UIDNEXT 2] ok\r\n",
     b"SEARCH": b"* SEARCH 1\r\n",
-    b"FETCH": b'* 1 FETCH (UID 1 RFC822.SIZE 22 INTERNALDATE "02-Nov-2026 10:00:00 +0000" BODY[] {22}\r\n'
+    b"FETCH": b'* 1 FETCH (UID 1 RFC822.SIZE 22 INTERNALDATE "02-Nov-2026 10:00:00 +0000" BODY[]<0> {22}\r\n'
+    + BODY
+    + b" BODY[] {22}\r\n"
     + BODY
     + b")\r\n",
     b"LIST": b'* LIST () "/" INBOX\r\n',
@@ -128,7 +130,9 @@ def test_a_user_database_that_is_away_is_no_wrong_password() -> None:
         ("FETCH", b"* 1 FETCH (UID one)\r\n"),
         ("FETCH", b"* 1 FETCH (UID 1 RFC822.SIZE many)\r\n"),
         ("FETCH", b"* 1 FETCH (UID 1 BODY[] {99999999999}\r\n"),
+        ("FETCH", b"* 1 FETCH (UID 1 BODY[]<0> {99999999999}\r\n"),
         ("FETCH", b"* 1 FETCH (UID 1 BODY[] {22}\r\n" + BODY + b"\r\n"),
+        ("FETCH", b"* 1 FETCH (UID 1 BODY[]<0> {22}\r\n" + BODY + b"\r\n"),
         ("FETCH", b"* 1 FETCH ((((((((((((\r\n"),
         ("FETCH", b"* 1 FETCH (UID 1 FLAGS " + b"(" * 5000 + b"\r\n"),
         ("FETCH", b'* 1 FETCH (UID 1 RFC822.SIZE 22 INTERNALDATE "yesterday")\r\n'),

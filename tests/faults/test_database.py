@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 MOMENTS = {
-    "reading": Point(Way.UP, -9, b"UID FETCH", nth=4),
+    "reading": Point(Way.UP, -9, b"UID FETCH", nth=2),
     "settling": Point(Way.UP, -8, b"UID MOVE", nth=2),
 }
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test%'"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.server
 
-THIRD_FETCH = Point(Way.UP, -9, b"UID FETCH", nth=5)
+THIRD_FETCH = Point(Way.UP, -9, b"UID FETCH", nth=3)
 THIRD_MOVE = Point(Way.UP, -8, b"UID MOVE", nth=3)
 
 

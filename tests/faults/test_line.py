@@ -48,7 +48,7 @@ def test_a_refused_connection_costs_a_repetition(ground: Ground) -> None:
     [
         Point(Way.DOWN, 0),
         Point(Way.DOWN, 0, b"OK Fetch completed"),
-        Point(Way.DOWN, 100, b"BODY[] {"),
+        Point(Way.DOWN, 100, b"BODY[]<0> {"),
         Point(Way.UP, -8, b"UID MOVE", nth=2),
         Point(Way.DOWN, 0, b"[COPYUID", nth=2),
     ],
@@ -72,7 +72,7 @@ def test_a_slow_line_changes_nothing(ground: Ground, plan: Plan) -> None:
 
 
 def test_a_literal_that_ends_early_is_an_ended_conversation_and_no_message(ground: Ground) -> None:
-    ground.proxy.plan = Plan((Cut(Point(Way.DOWN, 50, b"BODY[] {", nth=15), Ending.CLOSE),))
+    ground.proxy.plan = Plan((Cut(Point(Way.DOWN, 50, b"BODY[]<0> {", nth=15), Ending.CLOSE),))
     with ground.trial() as trial:
         error = failure(trial)
         assert isinstance(error, UnavailableError)
@@ -93,7 +93,7 @@ def test_a_line_that_breaks_in_the_same_place_for_a_day_condemns_no_mail(ground:
 
 
 def test_a_process_that_is_cut_off_ends_with_69_and_says_what_to_do(ground: Ground) -> None:
-    ground.proxy.plan = Plan((Cut(Point(Way.DOWN, 50, b"BODY[] {", nth=15)),))
+    ground.proxy.plan = Plan((Cut(Point(Way.DOWN, 50, b"BODY[]<0> {", nth=15)),))
     with ground.trial() as trial:
         told = trial.house.run("poll", "--once", code=69).stderr
         assert f"127.0.0.1:{ground.proxy.port}" in told

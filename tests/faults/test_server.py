@@ -21,7 +21,7 @@ pytestmark = pytest.mark.server
 
 MOMENTS = {
     "login": Point(Way.UP, 0, b"AUTHENTICATE"),
-    "literal": Point(Way.DOWN, 100, b"BODY[] {", nth=25),
+    "literal": Point(Way.DOWN, 100, b"BODY[]<0> {", nth=25),
     "before the move": Point(Way.UP, -8, b"UID MOVE", nth=3),
     "in the move": Point(Way.UP, 12, b"UID MOVE", nth=3),
     "after the move": Point(Way.DOWN, 0, b"[COPYUID", nth=3),

@@ -12,7 +12,7 @@ from bounceproc.ports import Checkpoint, Flight, MessageBatch, RawMessage
 from bounceproc.sources.bounds import HEAD_BYTES, MAX_ATTEMPTS, MAX_BATCH_BYTES, bounded
 from bounceproc.sources.imap.connection import close_connection, conversation, open_connection
 from bounceproc.sources.imap.disposing import Disposer
-from bounceproc.sources.imap.fetching import fetch_messages, list_messages
+from bounceproc.sources.imap.fetching import SHORT_BYTES, fetch_messages, fetch_short, list_messages
 from bounceproc.sources.imap.folders import Selected, enable_extensions, missing_folder, select, uids_above
 from bounceproc.sources.imap.place import Place
 from bounceproc.sources.imap.plan import Plan
@@ -65,6 +65,10 @@ class ImapSource:
         self._selected: Selected | None = None
         self._plan: Plan | None = None
         self._reading: Flight | None = None
+        self._mostly_short = True
+        """Whether most of the messages read last were."""
+        self._is_fresh = False
+        """Whether the folder was opened just now, so that there is nothing that the server would say if it were opened again."""
         only_left = all(disposal.action is Action.LEAVE for disposal in mailbox.disposals.values())
         self._readonly = dry_run or only_left
 
@@ -96,7 +100,7 @@ class ImapSource:
                 connection.socket().shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
-        """Connect and log in.
+        """Connect and log in, unless `begin` did.
 
         Raises:
             ConfigError: the protection asked for cannot be had, or the certificate is not trusted.
@@ -104,6 +108,28 @@ class ImapSource:
             AccessError: it refuses us.
 
         """
+        if self._connection is None:
+            self._connect()
+        return self
+
+    def begin(self) -> None:
+        """Connect before the block begins, and open the folder: a server takes its time for a large one.
+
+        Nothing is read or changed yet. Whoever does not come to the block calls `__exit__`.
+
+        Raises:
+            ConfigError, UnavailableError, AccessError: see `__enter__`.
+
+        """
+        self._connect()
+        try:
+            with conversation(self._mailbox):
+                self._is_fresh = self._open(self._mailbox.folder, readonly=self._readonly) is not None
+        except BaseException:
+            self.__exit__(UnavailableError)
+            raise
+
+    def _connect(self) -> None:
         self._connection = open_connection(self._mailbox)
         self._wire = Wire(self._connection, max(2 * self._max_message, HEAD_BYTES))
         try:
@@ -113,7 +139,6 @@ class ImapSource:
         except BaseException:
             self.__exit__(UnavailableError)
             raise
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Log out, or just hang up in the middle of an answer; a server that is gone is no error any more."""
@@ -155,7 +180,9 @@ class ImapSource:
 
     def _planned(self, attempts: Mapping[str, Attempt]) -> Plan:
         with conversation(self._mailbox):
-            self._selected = None  # to learn what arrived since
+            if not self._is_fresh:
+                self._selected = None  # to learn what arrived since
+            self._is_fresh = False
             selected = self._open_own_folder()
             uids = uids_above(self._client, selected, self._last_uid(selected))
         return Plan(selected, uids, attempts, self._mailbox.batch_size, self._max_attempts)
@@ -170,7 +197,11 @@ class ImapSource:
             return
         with conversation(self._mailbox):
             self._reopen(selected)
-            listed = list_messages(self._own_wire, uids)
+            short = self._short(plan, chunk, uids)
+            longer = [uid for uid in uids if uid not in short]
+            listed = list_messages(self._own_wire, longer) if longer else []
+        listed = sorted([*listed, *(message for message, _ in short.values())])
+        self._mostly_short = 4 * sum(message.size >= SHORT_BYTES for message in listed) <= len(listed)
         groups = list(bounded(listed, self._fetched_size, max_bytes=self._max_batch_bytes))
         for place, group in enumerate(groups, 1):
             rest = [message.uid for later in groups[place:] for message in later]
@@ -178,7 +209,7 @@ class ImapSource:
                 self._reopen(selected)
                 blamed = not chunk.last or self._prove(plan, chunk, group[0].size)
                 self._reading = plan.flight([message.uid for message in group]) if blamed else None
-                messages = self._fetch(selected, group)
+                messages = self._fetch(selected, group, short)
                 self._reading = None
             if messages:
                 yield plan.batch(number, messages, group[-1].uid, rest)
@@ -210,10 +241,27 @@ class ImapSource:
     def _fetched_size(self, message: Listed) -> int:
         return HEAD_BYTES if message.size > self._max_message else message.size
 
-    def _fetch(self, selected: Selected, group: list[Listed]) -> tuple[RawMessage, ...]:
-        content: dict[int, bytes | str] = {}
+    def _short(self, plan: Plan, chunk: Chunk, uids: list[int]) -> dict[int, tuple[Listed, bytes]]:
+        """What short messages there are among these, read at once; none where one is suspected, or long ones are usual here."""
+        if chunk.suspected or not self._mostly_short or len(uids) * SHORT_BYTES > self._max_batch_bytes:
+            return {}
+        self._reading = plan.flight(uids)
+        found = fetch_short(self._own_wire, uids)
+        self._reading = None
+        return found
+
+    def _fetch(
+        self, selected: Selected, group: list[Listed], short: Mapping[int, tuple[Listed, bytes]]
+    ) -> tuple[RawMessage, ...]:
+        content: dict[int, bytes | str] = {
+            message.uid: short[message.uid][1] for message in group if message.uid in short
+        }
         for head in (None, HEAD_BYTES):
-            uids = [message.uid for message in group if (message.size > self._max_message) is (head is not None)]
+            uids = [
+                message.uid
+                for message in group
+                if message.uid not in short and (message.size > self._max_message) is (head is not None)
+            ]
             if uids:
                 content |= fetch_messages(self._client, self._own_wire, uids, head)
         return tuple(_raw(message, content[message.uid], selected) for message in group if message.uid in content)

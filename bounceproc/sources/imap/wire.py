@@ -38,7 +38,9 @@ _PIECE: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 # What nearly all of them look like.
-_CONTENT: Final = re.compile(rb"\d{1,10} FETCH \(UID (\d{1,10}) (BODY\[\](?:<0>)?) \{(\d{1,10})\}$")
+_CONTENT: Final = re.compile(
+    rb'\d{1,10} FETCH \(UID (\d{1,10}) (?:INTERNALDATE "([^"\\]*)" )?(BODY\[\](?:<0>)?) \{(\d{1,10})\}$'
+)
 _LISTED: Final = re.compile(rb'\d{1,10} FETCH \(UID (\d{1,10}) RFC822\.SIZE (\d{1,20}) INTERNALDATE "([^"\\]*)"\)$')
 
 
@@ -133,11 +135,14 @@ class Wire:
         """The UID of a FETCH response (0 where it has none) and what it says."""
         content = _CONTENT.match(line)
         if content is not None:
-            data = self._literal(int(content[3]))
+            uid, date, name, octets = content.groups()
+            said: dict[bytes, bytes | None] = {name: self._literal(int(octets))}
+            if date is not None:
+                said[b"INTERNALDATE"] = date
             line = self._line()
             if line == b")":
-                return int(content[1]), {content[2]: data}
-            return self._rest(line, {b"UID": content[1], content[2]: data})
+                return int(uid), said
+            return self._rest(line, {b"UID": uid, **said})
         listed = _LISTED.match(line)
         if listed is not None:
             return int(listed[1]), {b"RFC822.SIZE": listed[2], b"INTERNALDATE": listed[3]}

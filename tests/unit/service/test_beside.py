@@ -54,6 +54,18 @@ def test_it_says_what_this_process_would(beside: Beside) -> None:
             assert {one.copy for one in found} == {None}
 
 
+def test_it_is_started_while_other_things_are_done_and_again_when_it_has_ended(beside: Beside) -> None:
+    for _ in range(2):
+        assert not beside.start()
+        beside._hands.submit(lambda: None).result()
+        assert beside.start()
+        assert beside.begin(messages()[:3])() != []
+        process = beside._process
+        assert process is not None
+        process.kill()
+        process.wait()
+
+
 def test_batches_are_answered_in_the_order_asked(beside: Beside) -> None:
     asked = messages()
     waiting = [beside.begin(asked[number : number + 10]) for number in range(0, 100, 10)]

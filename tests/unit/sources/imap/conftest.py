@@ -33,6 +33,12 @@ NORMAL: Final = {
         "{tag} OK [READ-WRITE] done",
     ],
     "UID SEARCH": ["* SEARCH 1 2 3", "{tag} OK done"],
+    "UID FETCH 1:3 (INTERNALDATE BODY.PEEK[]<0.16384>)": [
+        '* 1 FETCH (UID 1 INTERNALDATE "24-Nov-2026 02:00:00 +0100" BODY[]<0> {{5}}\r\none\r\n)',
+        '* 2 FETCH (BODY[]<0> {{5}}\r\ntwo\r\n INTERNALDATE " 4-Nov-2026 02:00:00 -0100" UID 2)',
+        '* 3 FETCH (UID 3 INTERNALDATE "31-Dec-9999 23:00:00 -1200" BODY[]<0> {{5}}\r\nthr\r\n)',
+        "{tag} OK done",
+    ],
     "UID FETCH 1:3 (RFC822.SIZE INTERNALDATE)": [
         '* 1 FETCH (UID 1 RFC822.SIZE 5 INTERNALDATE "24-Nov-2026 02:00:00 +0100")',
         '* 2 FETCH (UID 2 RFC822.SIZE 5 INTERNALDATE " 4-Nov-2026 02:00:00 -0100")',
@@ -47,6 +53,11 @@ NORMAL: Final = {
     ],
 }
 """What a server says when all is well: three messages in INBOX. The longest key that a command begins with answers."""
+
+AT_ONCE: Final = "UID FETCH 1:3 (INTERNALDATE BODY.PEEK[]<0.16384>)"
+"""The first question about messages."""
+STUMBLES: Final = {AT_ONCE: ["{tag} NO corrupt message"]}
+"""What has sizes asked for first."""
 
 
 class ScriptedServer:

@@ -13,6 +13,7 @@ from bounceproc.sources.files import FileSource
 from bounceproc.sources.imap import Disposal, ImapSource, Security
 from bounceproc.sources.imap import connection as connection_module
 from bounceproc.sources.imap import folders as folders_module
+from tests.unit.sources.imap.conftest import AT_ONCE, STUMBLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,7 @@ def test_dates_are_utc_and_an_impossible_one_is_none(server: ScriptedServer) -> 
 
 
 def test_one_message_that_the_server_stumbles_over_does_not_take_the_others_along(server: ScriptedServer) -> None:
+    server.say(STUMBLES)
     server.say(
         {
             "UID FETCH 1:3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)", "{tag} NO corrupt message"],
@@ -80,17 +82,58 @@ def test_one_message_that_the_server_stumbles_over_does_not_take_the_others_alon
 
 
 def test_a_conversation_that_ends_while_messages_are_tried_one_by_one(server: ScriptedServer) -> None:
+    server.say(STUMBLES)
     server.say({"UID FETCH 1:3 (BODY.PEEK[])": ["{tag} NO corrupt message"], "UID FETCH 1 ": [HANG_UP]})
     assert "ended the conversation" in failure(server, UnavailableError).what
 
 
 def test_an_empty_message_is_a_message(server: ScriptedServer) -> None:
+    server.say({AT_ONCE: ["* 1 FETCH (UID 1 BODY[]<0> {{0}}\r\n)", "{tag} OK done"]})
+    server.say({"UID FETCH 2:3 (RFC822.SIZE INTERNALDATE)": ["{tag} OK done"]})
+    (raw,) = read(server)
+    assert (raw.data, raw.error) == (b"", None)
+
+
+def test_an_empty_message_is_a_message_where_sizes_were_asked_for(server: ScriptedServer) -> None:
+    server.say(STUMBLES)
     server.say({"UID FETCH 1:3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{0}}\r\n)", "{tag} OK done"]})
     (raw,) = read(server)
     assert (raw.data, raw.error) == (b"", None)
 
 
+def test_what_is_longer_is_asked_for_by_its_size_and_the_order_stays(server: ScriptedServer) -> None:
+    longer = "x" * 16_384
+    server.say(
+        {
+            AT_ONCE: [
+                '* 1 FETCH (UID 1 INTERNALDATE "24-Nov-2026 02:00:00 +0100" BODY[]<0> {{5}}\r\none\r\n)',
+                f'* 2 FETCH (UID 2 INTERNALDATE "24-Nov-2026 02:00:00 +0100" BODY[]<0> {{{{16384}}}}\r\n{longer})',
+                '* 3 FETCH (UID 3 INTERNALDATE "24-Nov-2026 02:00:00 +0100" BODY[]<0> {{5}}\r\nthr\r\n)',
+                "{tag} OK done",
+            ],
+            "UID FETCH 2 (RFC822.SIZE INTERNALDATE)": [
+                '* 2 FETCH (UID 2 RFC822.SIZE 16386 INTERNALDATE "24-Nov-2026 02:00:00 +0100")',
+                "{tag} OK done",
+            ],
+            "UID FETCH 2 (BODY.PEEK[])": [
+                f"* 2 FETCH (UID 2 BODY[] {{{{16386}}}}\r\n{longer}\r\n)",
+                "{tag} OK done",
+            ],
+        }
+    )
+    raws = read(server)
+    assert [raw.ref[-1] for raw in raws] == ["1", "2", "3"]
+    assert [len(raw.data) for raw in raws] == [5, 16_386, 5]
+    assert len({raw.received_at for raw in raws}) == 1
+
+
+def test_a_server_that_gives_whole_messages_for_their_beginnings_is_understood(server: ScriptedServer) -> None:
+    server.say({AT_ONCE: [line.replace("<0>", "") for line in server.answers[AT_ONCE]]})
+    assert [raw.data for raw in read(server)] == [b"one\r\n", b"two\r\n", b"thr\r\n"]
+
+
 def test_size_and_date_may_be_missing(server: ScriptedServer) -> None:
+    server.say(STUMBLES)
     server.say({"UID FETCH 1:3 (RFC822.SIZE INTERNALDATE)": ["* 1 FETCH (UID 1 FLAGS ())", "{tag} OK done"]})
     server.say({"UID FETCH 1 ": ["* 1 FETCH (UID 1 BODY[] {{5}}\r\none\r\n)", "{tag} OK done"]})
     (raw,) = read(server)
@@ -101,6 +144,7 @@ def test_size_and_date_may_be_missing(server: ScriptedServer) -> None:
 def test_a_message_without_content_is_parked_unless_it_is_gone(
     server: ScriptedServer, still_there: str, expected: int
 ) -> None:
+    server.say(STUMBLES)
     server.say(
         {
             "UID FETCH 1:3 (BODY.PEEK[])": [
@@ -162,6 +206,9 @@ def test_a_conversation_that_ends_is_an_unavailable_service(
 
 
 def test_a_message_cut_off_in_the_middle_is_an_unavailable_service(server: ScriptedServer) -> None:
+    server.say({AT_ONCE: ["* 1 FETCH (UID 1 BODY[]<0> {{500}}\r\none", HANG_UP]})
+    assert "ended the conversation" in failure(server, UnavailableError).what
+    server.say(STUMBLES)
     server.say({"UID FETCH 1:3 (BODY.PEEK[])": ["* 1 FETCH (UID 1 BODY[] {{500}}\r\none", HANG_UP]})
     assert "ended the conversation" in failure(server, UnavailableError).what
 
