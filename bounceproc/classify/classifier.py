@@ -60,7 +60,7 @@ class Classifier:
         self._doubts = frozenset(i for i, rule in enumerate(rules.rules) if rule.doubt)
         self._doubtful = frozenset(i for i, rule in enumerate(rules.rules) if doubts(_DOUBTING, rule))
         self._conditional = self._doubts | {i for i, rule in enumerate(rules.rules) if rule.has_conditions}
-        wordless = [i for i, rule in enumerate(rules.rules) if not rule.patterns]
+        wordless = [i for i, rule in enumerate(rules.rules) if not rule.has_patterns]
         self._by_provider_alone = [i for i in wordless if rules.rules[i].remote or rules.rules[i].provider]
         self._by_code_alone = [i for i in wordless if i not in self._by_provider_alone]
         self._wordings: dict[str, tuple[int, ...]] = {}
@@ -116,7 +116,7 @@ class Classifier:
     def _answer(self, place: int, text: str, status: EnhancedStatus | None, smtp_code: int | None) -> Classification:
         rule = self._table[place]
         class_ = class_of(rule, status, smtp_code)
-        if class_ is BounceClass.HARD and place in self._conditional and rule.patterns and _CUT.search(text):
+        if class_ is BounceClass.HARD and place in self._conditional and rule.has_patterns and _CUT.search(text):
             class_ = BounceClass.SOFT
         return Classification(rule.category, class_, rule.id, status, smtp_code)
 
