@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass, field
 from typing import Final
-
-import idna
 
 from bounceproc.errors import InvalidAddressError
 
@@ -28,7 +24,6 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ATOMS: Final = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
 
 
-@dataclass(frozen=True, slots=True)
 class Address:
     """One mailbox or, with an empty local part, one whole domain.
 
@@ -36,13 +31,28 @@ class Address:
     not take part in comparison.
     """
 
-    normal: str
+    __slots__ = ("normal", "text")
+
+    normal: Final[str]
     """The normal form (version `NORMAL_FORM`): NFC, lower case, needless quotes removed, the domain in A-labels."""
-    text: str = field(compare=False)
+    text: Final[str]
     """The address as it was written, without brackets and white space round it."""
 
+    def __init__(self, normal: str, text: str) -> None:
+        self.normal = normal
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and self.normal == other.normal
+
+    def __hash__(self) -> int:
+        return hash(self.normal)
+
+    def __repr__(self) -> str:
+        return f"Address(normal={self.normal!r}, text={self.text!r})"
+
     def __reduce__(self) -> tuple[type[Address], tuple[str, str]]:
-        """How another process gets it: compiled, a frozen class takes no other way."""
+        """How another process gets it: compiled, a class has no other way."""
         return Address, (self.normal, self.text)
 
     @classmethod
@@ -104,6 +114,8 @@ class Address:
 
     def sha256(self) -> bytes:
         """SHA-256 of the normal form: what a question may be asked with instead of the address (32 octets)."""
+        import hashlib  # noqa: PLC0415 - it brings OpenSSL
+
         return hashlib.sha256(self.normal.encode()).digest()
 
     def __str__(self) -> str:
@@ -140,6 +152,8 @@ def _normal_domain(domain: str, text: str) -> str:
         if not _PLAIN.fullmatch(f"a@{lowered}"):
             raise InvalidAddressError(text, "the domain is not a domain name")
         return lowered
+    import idna  # noqa: PLC0415 - its tables are large, and few domains are written in other letters
+
     try:
         return idna.encode(lowered, uts46=True, std3_rules=False, transitional=False).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:

@@ -184,10 +184,14 @@ def _not_told(mail: Mail, events: tuple[Event, ...]) -> tuple[Event, ...]:
         return events
     return tuple(
         event
-        if event.recipient is not None and event.recipient.text.lower() in event.diagnostic.lower()
+        if _is_named(event.recipient, event.diagnostic)
         else event._replace(diagnostic=fields.squeezed(f"one of {len(events)} recipients was told: {event.diagnostic}"))
         for event in events
     )
+
+
+def _is_named(recipient: Address | None, diagnostic: str) -> bool:
+    return recipient is not None and recipient.text.lower() in diagnostic.lower()
 
 
 class _Reader:

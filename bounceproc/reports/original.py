@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from bounceproc.address import Address
@@ -26,11 +25,19 @@ _MARK: Final = re.compile(
 _FIELD: Final = re.compile(r"^([ \t]{0,8})([!-9;-~]{1,80}):", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
 class Original:
     """The header of a returned mail."""
 
-    headers: Headers
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers: Final = headers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Original) and self.headers == other.headers
+
+    def __hash__(self) -> int:
+        return hash(self.headers)
 
     @classmethod
     def in_part(cls, part: Part) -> Original:
