@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
 
 CHUNK: Final = 64
 """Messages handed to a worker process at a time: enough to hide the cost of handing over, few enough to keep memory small."""

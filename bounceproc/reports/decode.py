@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import html
 import re
 from typing import Final
 
@@ -84,6 +83,8 @@ def _word(found: re.Match[str]) -> str:
 
 def html_text(page: str) -> str:
     """The words of an HTML page, in lines. Linear: nothing is nested, nothing is balanced."""
+    import html  # noqa: PLC0415 - it knows two thousand names of letters
+
     for name in _UNSHOWN:
         page = _without(page, name)
     page = page.replace("\n", " ")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -67,8 +64,7 @@ _QUOTED_REPLY: Final = re.compile(
 _TRANSCRIPT: Final = re.compile(r"Transcript of (?:the )?session follows[^\n]*\n", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ProseFormat:
+class ProseFormat(NamedTuple):
     """How one mail system writes its notices. The fields are those of `prose_formats.toml`."""
 
     id: str
@@ -121,6 +117,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 @cache
 def _tables() -> list[dict[str, Any]]:
     """The `[[format]]` tables in the order of the file."""
+    import tomllib  # noqa: PLC0415 - loaded with the file
+    from importlib.resources import files  # noqa: PLC0415
+
     text = files("bounceproc.reports").joinpath("prose_formats.toml").read_text("utf-8")
     found: list[dict[str, Any]] = tomllib.loads(text)["format"]
     return found
@@ -282,8 +281,7 @@ def _common(form: ProseFormat, text: str) -> str:
     return _told(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Dialogue:
+class Dialogue(NamedTuple):
     """An SMTP dialogue as Sendmail quotes it, cut into what belongs together.
 
     What the other side or a local program said (`<<< 550 ...`) stands before a line of Sendmail's own that names the address,
@@ -428,10 +426,13 @@ def read_flufl(mail: Mail) -> Report | None:
 
 def _flufl(octets: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:
     # Loaded when needed: two dozen detectors and the email package, which most runs never ask.
+    import logging  # noqa: PLC0415
     from email import message_from_bytes  # noqa: PLC0415
 
     from flufl.bounce import all_failures  # noqa: PLC0415
 
+    # It logs a traceback for each header that it trips over, and its exceptions are expected here.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
         temporary, permanent = all_failures(message_from_bytes(octets))
         return frozenset(temporary), frozenset(permanent)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import UsageError
-from bounceproc.ports import MessageBatch, RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import MAX_MESSAGE_BYTES, bounded
 from bounceproc.sources.mbox import split_mbox
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
-    from bounceproc.ports import Settlement
+    from bounceproc.ports import MessageBatch, Settlement
 
 STDIN: Final = "-"
 """The path that stands for standard input."""
@@ -48,6 +48,8 @@ class FileSource:
             UsageError: a path does not exist; nothing was read.
 
         """
+        from bounceproc.ports import MessageBatch  # noqa: PLC0415 - whoever reads messages alone needs no ports
+
         messages = read_messages(self._paths, stdin=self._stdin, mbox=self._mbox)
         for group in bounded(messages, lambda message: len(message.data)):
             yield MessageBatch(tuple(group))

@@ -18,7 +18,8 @@ from bounceproc.event import BounceClass, EventType, Kind, Trust
 from bounceproc.meaning import describe, interpret
 from bounceproc.pipeline import Pipeline, meant, raw_digest, read
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import Outcome, RawMessage, Reading
+from bounceproc.ports import Outcome, Reading
+from bounceproc.rawmessage import RawMessage
 from tests.unit.fakes import FakeLedger, batch_of
 from tests.unit.mails import NO_RECIPIENT, ORDINARY, complaint, dsn
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from bounceproc.config import Disposal
-    from bounceproc.ports import Outcome, RawMessage, Settlement
+    from bounceproc.ports import Outcome, Settlement
+    from bounceproc.rawmessage import RawMessage
 
 DELIVERED: Final = ("new", "cur")
 """Where finished messages lie."""
@@ -99,7 +99,7 @@ class MaildirSource(FolderSource):
             delivered = Path(path).stat().st_mtime  # where Maildir keeps the date of delivery
         except OSError:
             return message
-        return replace(message, received_at=datetime.fromtimestamp(min(delivered, time.time()), UTC))
+        return message._replace(received_at=datetime.fromtimestamp(min(delivered, time.time()), UTC))
 
 
 def _is_move(disposal: Disposal) -> bool:

@@ -17,7 +17,8 @@ from bounceproc.sources.imap import folders as folders_module
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bounceproc.ports import RawMessage, Source
+    from bounceproc.ports import Source
+    from bounceproc.rawmessage import RawMessage
     from tests.unit.sources.imap.conftest import ScriptedServer
 
 HANG_UP = "hang up"
