@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from binascii import crc32
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.classify.categories import Category
 from bounceproc.classify.providers import Provider, Providers
-from bounceproc.classify.rule import BETWEEN, Rule, RuleSet
+from bounceproc.classify.rule import BETWEEN, Packed, Rule, RuleSet
 from bounceproc.classify.rulefile import duplicate_ids, raise_problems, read_file
 from bounceproc.event import BounceClass
+
+if TYPE_CHECKING:
+    from bounceproc.classify.index import Index
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = DATA / "compiled.txt"
 """The built-in rules once more, read and in order, because TOML takes a thousand times as long. Made by `python -m
 bounceproc.classify.compiled`; it names the digest of the files it was made from and is ignored when they changed.
 
-Its lines: the digest; providers and rules without their patterns, in JSON; the keys of the index; the entries of each key;
-then the patterns of each rule. What is long is no JSON, so that a start need not look at each letter of it, nor unpack
-the patterns of rules that no text comes near."""
+Its lines: the digest; providers and rules without their patterns, in JSON; keys of the index and what stands under each of them,
+those in ASCII before all others; last, the patterns of all rules. What is long is no JSON, and what is alike stands together, so
+that a start neither looks at each letter nor unpacks the patterns of rules that no text comes near."""
 
 _FORM: Final = "5"
 """The form of the compiled file: another number for another form, so that an old file is not read as a new one."""
@@ -83,54 +87,94 @@ def _layer(name: str, rule: Rule) -> int:
 
 def dump_compiled(rules: RuleSet) -> str:
     """Rules as the compiled file has them, with the digest of the files they come from."""
-    known = [[one.name, one.domains, one.hosts] for one in rules.providers]
-    rows = [_row(rule) for rule in rules.rules]
-    lines = [
-        data_digest(),
-        json.dumps([known, rows], ensure_ascii=False, separators=(",", ":")),
-        BETWEEN.join(rules.index),
-        BETWEEN.join(rules.index.values()),
-        *(BETWEEN.join(rule.patterns) for rule in rules.rules),
-    ]
-    return "".join(f"{line}\n" for line in lines)
+    packed = [BETWEEN.join(rule.patterns) for rule in rules.rules]
+    head = {
+        "providers": [[one.name, one.domains, one.hosts] for one in rules.providers],
+        "details": {place: _details(rule) for place, rule in enumerate(rules.rules) if any(_details(rule))},
+        "columns": [BETWEEN.join(column) for column in zip(*map(_row, rules.rules), strict=True)],
+        "octets": [len(patterns.encode()) for patterns in packed],
+    }
+    lines = [data_digest(), json.dumps(head, ensure_ascii=False, separators=(",", ":"))]
+    for is_ascii in (True, False):
+        index = {key: entries for key, entries in rules.index.items() if key.isascii() is is_ascii}
+        lines += [BETWEEN.join(index), BETWEEN.join(index.values())]
+    return "".join(f"{line}\n" for line in (*lines, "".join(packed)))
 
 
-def _row(rule: Rule) -> list[Any]:
-    conditions = (rule.status, rule.reply, rule.remote, rule.provider)
-    return [rule.id, rule.category, rule.class_ or "", rule.file, int(rule.vague), rule.doubt, rule.note, *conditions]
+def _row(rule: Rule) -> tuple[str, ...]:
+    """What each rule has."""
+    return (rule.id, rule.category, rule.class_ or "", rule.file, "vague" if rule.vague else "", rule.doubt)
+
+
+def _details(rule: Rule) -> tuple[object, ...]:
+    """What few rules have."""
+    return (rule.status, rule.reply, rule.remote, rule.provider, rule.note)
 
 
 def _compiled_rules() -> RuleSet | None:
     try:
-        digest, head, keys, entries, *packed, end = COMPILED.read_bytes().split(b"\n")
+        data = COMPILED.read_bytes()
+        digest, head_at = _line(data, 0)
         if digest.decode() != data_digest():
             return None
-        known, rows = json.loads(head)
-        if end or len(rows) != len(packed):
-            return None
-        index = dict(zip(*(line.decode().split(BETWEEN) for line in (keys, entries)), strict=True))
+        line, at = _line(data, head_at)
+        head = json.loads(line)
+        ascii_keys, at = _read_index(data, at)
+        other_keys, at = _read_index(data, at)
+        rules = _unpacked(head, data, at)
     except (OSError, ValueError):
         return None
+    providers = (Provider(name, tuple(domains), tuple(hosts)) for name, domains, hosts in head["providers"])
+    return RuleSet(rules, Providers(providers), ascii_keys | other_keys)
+
+
+def _line(data: bytes, at: int) -> tuple[bytes, int]:
+    """The line that begins here, and where the next one does: the last line is long, so that the file is not split at all."""
+    end = data.index(b"\n", at)
+    return data[at:end], end + 1
+
+
+def _read_index(data: bytes, at: int) -> tuple[Index, int]:
+    keys, at = _line(data, at)
+    entries, at = _line(data, at)
+    pairs = zip(keys.decode().split(BETWEEN), entries.decode().split(BETWEEN), strict=True)
+    return {key: found for key, found in pairs}, at  # noqa: C416 - dict() takes twice as long
+
+
+def _unpacked(head: dict[str, Any], data: bytes, at: int) -> tuple[Rule, ...]:
+    """The rules; their patterns stay packed.
+
+    Raises:
+        ValueError: the file was cut off.
+
+    """
+    ends = list(accumulate(head["octets"], initial=at))
+    if data[ends[-1] :] != b"\n":
+        raise ValueError
+    columns = [column.split(BETWEEN) for column in head["columns"]]
     categories, classes = {one.value: one for one in Category}, {"": None, **{one.value: one for one in BounceClass}}
-    rules = tuple(
-        Rule(
-            id_,
-            categories[category],
-            classes[class_],
-            status=tuple(status),
-            reply=tuple(reply),
-            remote=tuple(remote),
-            provider=tuple(provider),
-            packed=patterns,
-            vague=bool(vague),
-            doubt=doubt,
-            file=file,
-            note=note,
+    details = head["details"]
+    rules: list[Rule] = []
+    for place, (id_, category, class_, file, vague, doubt) in enumerate(zip(*columns, strict=True)):
+        status, reply, remote, provider, note = details.get(str(place), _NO_DETAILS)
+        packed = Packed(data, ends[place], ends[place + 1])
+        rules.append(
+            Rule(
+                id_,
+                categories[category],
+                classes[class_],
+                tuple(status),
+                tuple(reply),
+                tuple(remote),
+                tuple(provider),
+                packed if ends[place] < ends[place + 1] else (),
+                vague != "",
+                doubt,
+                file,
+                note,
+            )
         )
-        for (id_, category, class_, file, vague, doubt, note, status, reply, remote, provider), patterns in zip(
-            rows, packed, strict=True
-        )
-    )
-    return RuleSet(
-        rules, Providers(Provider(name, tuple(domains), tuple(hosts)) for name, domains, hosts in known), index
-    )
+    return tuple(rules)
+
+
+_NO_DETAILS: Final = ((), (), (), (), "")

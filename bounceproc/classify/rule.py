@@ -44,11 +44,25 @@ BETWEEN: Final = "|"
 """What separates packed patterns: a sign that is in none."""
 
 
+class Packed:
+    """A rule's patterns as they lie in the compiled file, between two of its octets."""
+
+    __slots__ = ("_data", "_end", "_start")
+
+    def __init__(self, data: bytes, start: int, end: int) -> None:
+        self._data: Final = data
+        self._start: Final = start
+        self._end: Final = end
+
+    def unpacked(self) -> tuple[str, ...]:
+        """The patterns, one by one."""
+        return tuple(self._data[self._start : self._end].decode().split(BETWEEN))
+
+
 class Rule:
     """One piece of knowledge: what it asks for, and the category that follows."""
 
     __slots__ = (
-        "_packed",
         "_patterns",
         "category",
         "class_",
@@ -71,18 +85,16 @@ class Rule:
     written: Final[tuple[str, ...]]
     """The patterns as the file has them. Empty where the rules come from the compiled file, like the examples."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - in the order of the names, which is faster where there are many rules
         self,
         id: str,  # noqa: A002 - its name
         category: Category,
         class_: BounceClass | None = None,
-        *,
         status: tuple[str, ...] = (),
         reply: tuple[str, ...] = (),
         remote: tuple[str, ...] = (),
         provider: tuple[str, ...] = (),
-        patterns: tuple[str, ...] = (),
-        packed: bytes = b"",
+        patterns: tuple[str, ...] | Packed = (),
         vague: bool = False,
         doubt: str = "",
         file: str = "",
@@ -104,20 +116,18 @@ class Rule:
         self.written = written
         self.examples: Final = examples
         self._patterns = patterns
-        self._packed = packed
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """The wordings, of which one is enough; unpacked when they are first asked for, because most rules never are."""
-        if self._packed:
-            self._patterns = tuple(self._packed.decode().split(BETWEEN))
-            self._packed = b""
+        if isinstance(self._patterns, Packed):
+            self._patterns = self._patterns.unpacked()
         return self._patterns
 
     @property
     def has_patterns(self) -> bool:
         """Whether it asks for words; codes or hosts decide otherwise."""
-        return bool(self._packed or self._patterns)
+        return self._patterns != ()
 
     @property
     def has_conditions(self) -> bool:
