@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COMPILED: Final = (
     "address",
     "event",
+    "meaning",
     "status",
     *(
         f"classify/{name}"
@@ -38,7 +39,7 @@ COMPILED: Final = (
             "prose",
         )
     ),
-    *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "unsubscribe", "usual")),
+    *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "sought", "unsubscribe", "usual")),
     *(f"policy/{name}" for name in ("counting", "decide", "history", "rows", "secondlook", "settings", "verdict")),
 )
 """Modules of the core that are asked for every message, without their suffix. None of them leads to a library that is not there

@@ -44,8 +44,8 @@ _CODE: Final = re.compile(
 )
 """A status code, or a reply code that refuses, where one can stand. The first sign is literal so that the search is fast."""
 
-_REPLIED: Final = re.compile(r"[45][0-5]\d[\s\-#,;:)\]>'\"]")
-"""How a text that is a reply begins."""
+_REPLIED: Final = re.compile(r"[45][0-5]\d[\s\-#,;:)\]>'\"](?P<status>[45]\.\d{1,3}\.\d{1,3}(?!\d|\.\d))?")
+"""How a text that is a reply begins, and the status code that may follow at once."""
 
 
 _DOUBTING: Final = Rule("", Category.UNKNOWN, doubt="address")
@@ -262,6 +262,7 @@ _CUT: Final = re.compile(r"(?<![\w.])(5\d\d)-(?!['\"]|.*(?<![\w.])\1(?:[^\w.-]|$
 mean no mailbox from one provider (GMX: `mailbox unavailable`) may go on to blame the sender, so that they condemn nobody.
 AsyncOS puts a whole reply behind `550-'`."""
 
+_TRANSLATED: Final = ("... User unknown", "... Service unavailable", "... Data format error")
 _TRANSLATION: Final = re.compile(
     r"\s5\d\d 5\.\d\.\d [^\s.]\S*\.\.\. (?:User unknown|Service unavailable|Data format error)\s*$"
 )
@@ -283,7 +284,7 @@ def _reply_alone(text: str) -> str:
         end = text.rfind(_GAVE_UP)
         return text[:end] if _CODE.search(text, 0, end) else text
     text = text.removeprefix(_STEP)
-    if "... " not in text:
+    if not text.rstrip().endswith(_TRANSLATED):
         return text
     found = _TRANSLATION.search(text)
     return text[: found.start()] if found and _CODE.search(text, 0, found.start()) else text
@@ -297,9 +298,10 @@ def _codes(
     A status given without a reason in it (5.0.0) gives way to one of its class that has one. Of several reply codes the
     first that agrees with the status counts. What stands before the reply are the words of whoever wrote the report.
     """
-    known = smtp_code is not None and status is not None and not _is_bare(status) and status not in _MADE_UP
-    if known and _REPLIED.match(text):
-        return status, smtp_code, 0, status  # as most reports have it: nothing in the text is looked for
+    if smtp_code is not None and status is not None and not _is_bare(status):
+        replied = _REPLIED.match(text)
+        if replied is not None and (replied["status"] or status not in _MADE_UP):
+            return status, smtp_code, 0, status  # as most reports have it: nothing in the text is looked for
     statuses: list[EnhancedStatus] = []
     replies: list[int] = []
     reply_at = 0

@@ -31,7 +31,10 @@ _OCTAL: Final = re.compile(r"(?:\\[23][0-7]{2})(?:\\[0-3][0-7]{2})+")
 _NUMBERS: Final = frozenset(str(number) for number in range(1000)) | {f"{number:02}" for number in range(10)}
 """Numbers of up to three digits are no words: codes that servers repeat on each line of a reply, counts, octets."""
 
-_ASCII: Final = str.maketrans({i: chr(i).lower() if chr(i).isalnum() or chr(i) in "@_" else " " for i in range(128)})
+_ASCII: Final = (
+    "".join(chr(i).lower() if chr(i).isalnum() or chr(i) in "@_" else " " for i in range(128)).ljust(256).encode()
+)
+"""What stands for each octet of a text that is ASCII: a table of octets takes a fifth of the time of one of characters."""
 _SIGNS: Final = r"\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Scripts that put no space between words: Thai, Hangul (its letters, once decomposed), Kana, Han."""
 _WORD: Final = re.compile(rf"@|[{_SIGNS}]|[^\W{_SIGNS}]+")
@@ -53,10 +56,10 @@ def words_of(text: str) -> list[str]:
     if " - " in text:
         text = _ASYNCOS.sub(" ", text)
     if text.isascii():
-        words = text.translate(_ASCII).split()
+        words = text.encode("ascii").translate(_ASCII).decode("ascii").split()
     else:
         words = _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower())
-    return [word for word in words if word not in _NUMBERS]
+    return [word for word in words if len(word) > 3 or word not in _NUMBERS]
 
 
 def _from_octal(found: re.Match[str]) -> str:

@@ -184,14 +184,15 @@ def _not_told(mail: Mail, events: tuple[Event, ...]) -> tuple[Event, ...]:
         return events
     return tuple(
         event
-        if _is_named(event.recipient, event.diagnostic)
+        if _names_its_own(event)
         else event._replace(diagnostic=fields.squeezed(f"one of {len(events)} recipients was told: {event.diagnostic}"))
         for event in events
     )
 
 
-def _is_named(recipient: Address | None, diagnostic: str) -> bool:
-    return recipient is not None and recipient.text.lower() in diagnostic.lower()
+def _names_its_own(event: Event) -> bool:
+    """Whether the reason names the recipient whom it is said of."""
+    return event.recipient is not None and event.recipient.text.lower() in event.diagnostic.lower()
 
 
 class _Reader:

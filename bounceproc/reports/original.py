@@ -31,10 +31,10 @@ class Original:
     __slots__ = ("headers",)
 
     def __init__(self, headers: Headers) -> None:
-        self.headers: Final = headers
+        self.headers = headers
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Original) and self.headers == other.headers
+        return isinstance(other, Original) and other.headers == self.headers
 
     def __hash__(self) -> int:
         return hash(self.headers)
@@ -49,7 +49,7 @@ class Original:
         """The same for a part of which the encoding, and where its body begins and ends, are known."""
         if encoding in ("base64", "quoted-printable"):
             octets = transfer_decoded(data[start : min(end, start + MAX_HEADER * 2)], encoding)[:MAX_HEADER]
-            return cls(split(octets, 0, len(octets))[0].headers)
+            return cls(split(octets, 0, len(octets), is_new=True)[0].headers)
         while data.startswith(b"\n", start) and start < end:
             start += 1
         end = min(end, start + MAX_HEADER)
@@ -70,7 +70,7 @@ class Original:
         if indent:
             block = "\n".join(line.removeprefix(indent) for line in block.split("\n"))
         octets = block.encode("utf-8", "replace")
-        return cls(split(octets, 0, len(octets))[0].headers)
+        return cls(split(octets, 0, len(octets), is_new=True)[0].headers)
 
     @property
     def message_id(self) -> str | None:

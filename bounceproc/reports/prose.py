@@ -114,6 +114,38 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(named, re.MULTILINE | re.IGNORECASE)
 
 
+def _first(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
+    """`pattern.search(text, start)`; see `_each`."""
+    if not pattern.pattern.startswith("^"):
+        return pattern.search(text, start)
+    return next(iter(_each(pattern, text, start, len(text), 1)), None)
+
+
+def _each(
+    pattern: re.Pattern[str], text: str, start: int, stop: int, most: int = MAX_RECIPIENTS
+) -> list[re.Match[str]]:
+    """The first matches of a pattern between two places, those of `finditer`.
+
+    One that begins with `^` is tried where lines begin: left to itself, the library tries it at every letter.
+    """
+    if not pattern.pattern.startswith("^"):
+        return list(islice(pattern.finditer(text, start, stop), most))
+    found: list[re.Match[str]] = []
+    at = start
+    while len(found) < most:
+        if at > 0 and text[at - 1] != "\n":
+            at = text.find("\n", at, stop) + 1
+            if at == 0:
+                break
+        match = pattern.match(text, at, stop)
+        if match is not None:
+            found.append(match)
+        at = max(at + 1, match.end() if match is not None else 0)
+        if at > stop:
+            break
+    return found
+
+
 @cache
 def _tables() -> list[dict[str, Any]]:
     """The `[[format]]` tables in the order of the file."""
@@ -207,14 +239,14 @@ def _named(form: ProseFormat, text: str) -> list[Named]:
     """The recipients that the notice lists in this format, each once, each with its reason."""
     start = 0
     if form.begin is not None:
-        begun = form.begin.search(text)
+        begun = _first(form.begin, text)
         if begun is None:
             return []
         start = begun.end()
-    ended = form.end.search(text, start) if form.end is not None else None
+    ended = _first(form.end, text, start) if form.end is not None else None
     stop = ended.start() if ended else len(text)
-    matches = list(islice(form.recipient.finditer(text, start, stop), MAX_RECIPIENTS))
-    begun = form.transcript.search(text) if form.transcript is not None else None
+    matches = _each(form.recipient, text, start, stop)
+    begun = _first(form.transcript, text) if form.transcript is not None else None
     dialogue = Dialogue.parse(text[begun.end() :]) if begun else None
     found: list[Named] = []
     for at, match in enumerate(matches):
@@ -276,7 +308,7 @@ def _shared(found: list[Named], form: ProseFormat, text: str) -> list[Named]:
 
 def _common(form: ProseFormat, text: str) -> str:
     for pattern in (form.reason, form.otherwise):
-        if pattern is not None and (told := pattern.search(text)):
+        if pattern is not None and (told := _first(pattern, text)):
             return _clean(told["why"])
     return _told(text)
 
