@@ -7,6 +7,7 @@ import unicodedata
 from typing import Final
 
 from bounceproc.errors import InvalidAddressError
+from bounceproc.rare import Rare
 
 NORMAL_FORM: Final = 1
 """The version of the normal form. Keys in every store are made from it, so a change of the rules below needs a new number."""
@@ -17,11 +18,11 @@ MAX_OCTETS: Final = 320
 _PLAIN: Final = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
 )
-_LITERAL: Final = re.compile(r"\[[0-9a-z:.]+\]")
-_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\ud800-\udfff]")
+_LITERAL: Final = Rare(r"\[[0-9a-z:.]+\]")
+_FORBIDDEN: Final = Rare(r"[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\ud800-\udfff]")
 """White space, controls, what turns the direction of writing, and what no text holds: nobody's address, and a trap in a terminal."""
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_ATOMS: Final = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
+_QUOTED: Final = Rare(r'"(?:[^"\\]|\\.)*"')
+_ATOMS: Final = Rare(r"[^\s\"(),:;<>@\[\\\]]+")
 
 
 class Address:

@@ -18,6 +18,7 @@ COMPILED: Final = (
     "address",
     "event",
     "meaning",
+    "rare",
     "status",
     *(
         f"classify/{name}"

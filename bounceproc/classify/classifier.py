@@ -15,6 +15,7 @@ from bounceproc.classify.index import PATTERNS, candidates
 from bounceproc.classify.rule import Facts, Rule, RuleSet, doubts
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
 from bounceproc.event import BounceClass
+from bounceproc.rare import Rare
 from bounceproc.status import EnhancedStatus
 
 NO_RULE: Final = "none"
@@ -257,7 +258,7 @@ def default_classifier() -> Classifier:
     return Classifier(built_in_rules())
 
 
-_CUT: Final = re.compile(r"(?<![\w.])(5\d\d)-(?!['\"]|.*(?<![\w.])\1(?:[^\w.-]|$))", re.DOTALL)
+_CUT: Final = Rare(r"(?<![\w.])(5\d\d)-(?!['\"]|.*(?<![\w.])\1(?:[^\w.-]|$))", re.DOTALL)
 """A reply of which only lines with more to follow are there: sendmail's Diagnostic-Code has the first line alone. Words that
 mean no mailbox from one provider (GMX: `mailbox unavailable`) may go on to blame the sender, so that they condemn nobody.
 AsyncOS puts a whole reply behind `550-'`."""

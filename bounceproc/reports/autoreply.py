@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.event import Event, EventType, Kind
+from bounceproc.rare import Rare
 from bounceproc.reports import fields
 from bounceproc.reports.report import Report
 from bounceproc.reports.sought import Sought
@@ -29,7 +30,7 @@ _MARKED: Final = (
 """Headers that only answering machines write. X-Auto-Response-Suppress is none: it asks others not to answer."""
 
 _RECEIPT_TYPES: Final = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
-_REFUSED: Final = re.compile(
+_REFUSED: Final = Rare(
     r"automatic-action[ \t]*/[ \t]*mdn-sent-automatically[ \t]*;[ \t]*deleted(?:[ \t]*/.{0,200})?", re.IGNORECASE
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.rare import Rare
 from bounceproc.reports import fields
 from bounceproc.reports.lazy import lazily, lazy
 from bounceproc.reports.mime import MAX_TEXT, Headers, Part, parse
@@ -31,11 +32,11 @@ RETURNED_TYPES: Final = frozenset(
 )
 """Types under which a copy of our mail, or its header, comes back (RFC 3462, RFC 6533); the last four are misspellings."""
 
-_MACHINE_LOCAL: Final = re.compile(
+_MACHINE_LOCAL: Final = Rare(
     r"(?:mailer[-_. ]?daemon|mail[-_.]?daemon|mdaemon|post_?master|postmaster[\w.+-]*|mail\.delivery\.(?:sub)?system|"
     r"mail[-_.]?system|mail[-_.]?deliver\w*|delivery[-_.]?\w*|bounces?|ndr|dsn|smtpd?|mta|inetgw\d*|microsoftexchange\w+)"
 )
-_MACHINE_NAME: Final = re.compile(
+_MACHINE_NAME: Final = Rare(
     r"(?:mail(?:er)?[ -]?(?:delivery|deliver|daemon|administrator|system)|delivery (?:sub)?system|system administrator|"
     r"post ?master|ndr administrator|systemadministrator|administrateur syst|administrador del sistema|microsoft outlook\b)",
     re.IGNORECASE,
@@ -45,12 +46,12 @@ USUAL_DAEMON: Final = re.compile(
     re.IGNORECASE,
 )
 """How nearly all mail systems write themselves in From: one look instead of an address read and two patterns searched."""
-_ROBOT: Final = re.compile(
+_ROBOT: Final = Rare(
     r"(?:no-?_?reply|do-?_?not-?_?reply|noresponse|daemon|system|robot|server|list|mailman|majordomo|fml)\b.*|"
     r".*[-_.](?:admin|owner|request|robot|daemon|no-?reply|system)"
 )
 """Senders whom nobody answers. Of root and admin there is too much else: what cron and backups say, and people who ask for help."""
-_QUOTED: Final = re.compile(r"\n[ \t]*>|wrote:[ \t]*\n|\n_{10,}[ \t]*\n|\n(?:From|Von|De): ")
+_QUOTED: Final = Rare(r"\n[ \t]*>|wrote:[ \t]*\n|\n_{10,}[ \t]*\n|\n(?:From|Von|De): ")
 _ANSWERED: Final = re.compile(
     r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:re|fwd?|aw|wg|antw?|sv|vs|tr|rv|rif|i|enc|odp|doorst|ref)(?:\[\d+\])?[ \t]*:",
     re.IGNORECASE,
@@ -69,15 +70,15 @@ _BOUNCE_SUBJECT: Final = Sought(
     r"配信不能|配信でき|送信でき|エラーメール|メールエラー|エラー通知|退信|退件|無法傳遞|无法投递|未传递|系统退信|전송 실패|배달되지|"
     r"message you sent blocked|mail delivery|delivery has failed|loop (?:alert|back warning)|not member article|postmaster notify|error[- ]?message",
 )
-_FORWARDED: Final = re.compile(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|doorst|enc|vs)[ \t]*:", re.IGNORECASE)
-_TICKET_OR_CRON: Final = re.compile(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]|Cron <")
+_FORWARDED: Final = Rare(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|doorst|enc|vs)[ \t]*:", re.IGNORECASE)
+_TICKET_OR_CRON: Final = Rare(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]|Cron <")
 """How ticket systems begin the subjects of what they send, before the title that a person gave; and cron, before a command."""
 _COPY_FOR_POSTMASTER: Final = ("postmaster copy:", "postmaster warning:")
-_TITLE_OF_A_PERSON: Final = re.compile(r"[\[(].*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
+_TITLE_OF_A_PERSON: Final = Rare(r"[\[(].*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
 """Subjects of trackers and forums: their name in brackets before a title that a person wrote, or the number behind it."""
 _OF_LISTS: Final = (b"list-id", b"list-unsubscribe", b"list-post")
 """Headers of newsletters and lists: what a robot sends with them is mail that somebody wrote."""
-_BOUNCE_AT_END: Final = re.compile(r"\((?:delivery failed|undeliverable|undelivered)\)[ \t]*$", re.IGNORECASE)
+_BOUNCE_AT_END: Final = Rare(r"\((?:delivery failed|undeliverable|undelivered)\)[ \t]*$", re.IGNORECASE)
 """Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
 
 

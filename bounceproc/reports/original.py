@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from bounceproc.address import Address
+from bounceproc.rare import Rare
 from bounceproc.reports.decode import transfer_decoded
 from bounceproc.reports.fields import address
 from bounceproc.reports.mime import MAX_HEADER, Headers, Part, split
@@ -22,7 +23,7 @@ _MARK: Final = re.compile(
     r"|(?:received|return-path|x-received|dkim-signature):[ \t]?\S)"
 )
 """The line, in lower case, from which on a notice quotes our own mail."""
-_FIELD: Final = re.compile(r"^([ \t]{0,8})([!-9;-~]{1,80}):", re.MULTILINE)
+_FIELD: Final = Rare(r"^([ \t]{0,8})([!-9;-~]{1,80}):", re.MULTILINE)
 
 
 class Original:

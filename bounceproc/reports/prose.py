@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bounceproc.event import EventType, Kind, Trust, happened
+from bounceproc.rare import Rare
 from bounceproc.reports import delay, fields
 from bounceproc.reports.mail import Phrases
 from bounceproc.reports.original import addresses
@@ -52,9 +53,9 @@ MAX_FLUFL_PARTS: Final = 20
 
 _ADDRESS: Final = r"(?:\"[^\"\n]{1,128}\"|[^\s<>()\[\],;:\"'|`]{1,200})@[^\s<>()\[\],;:\"'|`]{1,255}"
 _LINE: Final = r"^[ \t>*|]*[\"<]?@TO@[\">]?(?:[ \t]*<mailto:[^>\n]*>)?(?=[ \t]*$|[ \t]*[:\[(]|[ \t]+\S|\.\.\.)"
-_BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
-_PLACEHOLDER: Final = re.compile(r"@(TO|FROM)(\d?)@")
-CODED: Final = re.compile(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
+_BLANK_LINE: Final = Rare(r"\n[ \t]*\n")
+_PLACEHOLDER: Final = Rare(r"@(TO|FROM)(\d?)@")
+CODED: Final = Rare(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
 """A reply code or an enhanced status code: a text with one is somebody's reply."""
 _REPLY: Final = re.compile(r"[ \t>]*<<<[ \t]*(.*)")
 _QUOTED_REPLY: Final = re.compile(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from bounceproc.rare import Rare
+
 
 class Sought:
     """A pattern that is searched for where a text has one of the words that every match of it has: a cheap test before it.
@@ -15,15 +17,15 @@ class Sought:
     def __init__(self, words: str, pattern: str) -> None:
         """`words` has commas between them."""
         self.words: Final = tuple(words.split(","))
-        self.pattern: Final = re.compile(pattern, re.IGNORECASE)
+        self.rare: Final = Rare(pattern, re.IGNORECASE)
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match in a text."""
-        return self.pattern.search(text) if self._may_be_in(text) else None
+        return self.rare.search(text) if self._may_be_in(text) else None
 
     def match(self, text: str) -> re.Match[str] | None:
         """The match with which a text begins."""
-        return self.pattern.match(text) if self._may_be_in(text) else None
+        return self.rare.match(text) if self._may_be_in(text) else None
 
     def _may_be_in(self, text: str) -> bool:
         if not text.isascii():

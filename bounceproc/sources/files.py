@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from bounceproc.errors import UsageError
 from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import MAX_MESSAGE_BYTES, bounded
-from bounceproc.sources.mbox import split_mbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -127,6 +126,8 @@ def read_message(path: str, ref: str, limit: int = MAX_MESSAGE_BYTES) -> RawMess
 
 def _read_stream(stream: BinaryIO, ref: str, limit: int, *, mbox: bool) -> Iterator[RawMessage]:
     if mbox:
+        from bounceproc.sources.mbox import split_mbox  # noqa: PLC0415 - most files are none
+
         for number, data in enumerate(split_mbox(stream, limit), 1):
             yield _message(f"{ref}#{number}", data, limit)
     else:
