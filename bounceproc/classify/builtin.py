@@ -6,27 +6,25 @@ import json
 from binascii import crc32
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from bounceproc.classify.categories import Category
+from bounceproc.classify.index import Index
 from bounceproc.classify.providers import Provider, Providers
 from bounceproc.classify.rule import BETWEEN, Packed, Rule, RuleSet
 from bounceproc.classify.rulefile import duplicate_ids, raise_problems, read_file
 from bounceproc.event import BounceClass
-
-if TYPE_CHECKING:
-    from bounceproc.classify.index import Index
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = DATA / "compiled.txt"
 """The built-in rules once more, read and in order, because TOML takes a thousand times as long. Made by `python -m
 bounceproc.classify.compiled`; it names the digest of the files it was made from and is ignored when they changed.
 
-Its lines: the digest; providers and rules without their patterns, in JSON; keys of the index and what stands under each of them,
-those in ASCII before all others; last, the patterns of all rules. What is long is no JSON, and what is alike stands together, so
-that a start neither looks at each letter nor unpacks the patterns of rules that no text comes near."""
+Its lines: the digest; providers and rules without their patterns, and how many octets of the last line are whose, in JSON; the
+first words of the index; and the groups of the index with the patterns of all rules, one behind the other. So a start neither
+looks at each letter of what is long, nor unpacks what no text comes near."""
 
-_FORM: Final = "5"
+_FORM: Final = "6"
 """The form of the compiled file: another number for another form, so that an old file is not read as a new one."""
 
 
@@ -87,18 +85,22 @@ def _layer(name: str, rule: Rule) -> int:
 
 def dump_compiled(rules: RuleSet) -> str:
     """Rules as the compiled file has them, with the digest of the files they come from."""
-    packed = [BETWEEN.join(rule.patterns) for rule in rules.rules]
+    packed = [BETWEEN.join(rule.patterns).encode() for rule in rules.rules]
+    groups = [rules.index.group(place) for place in range(len(rules.index.words))]
     head = {
         "providers": [[one.name, one.domains, one.hosts] for one in rules.providers],
         "details": {place: _details(rule) for place, rule in enumerate(rules.rules) if any(_details(rule))},
         "columns": [BETWEEN.join(column) for column in zip(*map(_row, rules.rules), strict=True)],
-        "octets": [len(patterns.encode()) for patterns in packed],
+        "groups": [len(group) for group in groups],
+        "patterns": [len(patterns) for patterns in packed],
     }
-    lines = [data_digest(), json.dumps(head, ensure_ascii=False, separators=(",", ":"))]
-    for is_ascii in (True, False):
-        index = {key: entries for key, entries in rules.index.items() if key.isascii() is is_ascii}
-        lines += [BETWEEN.join(index), BETWEEN.join(index.values())]
-    return "".join(f"{line}\n" for line in (*lines, "".join(packed)))
+    lines = (
+        data_digest(),
+        json.dumps(head, ensure_ascii=False, separators=(",", ":")),
+        BETWEEN.join(rules.index.words),
+        b"".join((*groups, *packed)).decode(),
+    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _row(rule: Rule) -> tuple[str, ...]:
@@ -117,15 +119,21 @@ def _compiled_rules() -> RuleSet | None:
         digest, head_at = _line(data, 0)
         if digest.decode() != data_digest():
             return None
-        line, at = _line(data, head_at)
+        line, words_at = _line(data, head_at)
         head = json.loads(line)
-        ascii_keys, at = _read_index(data, at)
-        other_keys, at = _read_index(data, at)
-        rules = _unpacked(head, data, at)
+        words, at = _line(data, words_at)
     except (OSError, ValueError):
         return None
+    groups, patterns = head["groups"], head["patterns"]
+    patterns_at = at + sum(groups)
+    if data[patterns_at + sum(patterns) :] != b"\n":
+        return None  # cut off
     providers = (Provider(name, tuple(domains), tuple(hosts)) for name, domains, hosts in head["providers"])
-    return RuleSet(rules, Providers(providers), ascii_keys | other_keys)
+    return RuleSet(
+        _rules(head, [*accumulate(patterns, initial=patterns_at)], data),
+        Providers(providers),
+        Index(words.decode().split(BETWEEN), groups, data, at),
+    )
 
 
 def _line(data: bytes, at: int) -> tuple[bytes, int]:
@@ -134,23 +142,8 @@ def _line(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at:end], end + 1
 
 
-def _read_index(data: bytes, at: int) -> tuple[Index, int]:
-    keys, at = _line(data, at)
-    entries, at = _line(data, at)
-    pairs = zip(keys.decode().split(BETWEEN), entries.decode().split(BETWEEN), strict=True)
-    return {key: found for key, found in pairs}, at  # noqa: C416 - dict() takes twice as long
-
-
-def _unpacked(head: dict[str, Any], data: bytes, at: int) -> tuple[Rule, ...]:
-    """The rules; their patterns stay packed.
-
-    Raises:
-        ValueError: the file was cut off.
-
-    """
-    ends = list(accumulate(head["octets"], initial=at))
-    if data[ends[-1] :] != b"\n":
-        raise ValueError
+def _rules(head: dict[str, Any], ends: list[int], data: bytes) -> tuple[Rule, ...]:
+    """The rules; their patterns stay packed."""
     columns = [column.split(BETWEEN) for column in head["columns"]]
     categories, classes = {one.value: one for one in Category}, {"": None, **{one.value: one for one in BounceClass}}
     details = head["details"]

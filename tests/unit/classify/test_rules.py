@@ -90,8 +90,8 @@ def test_compiled_rules_of_other_files_are_ignored(monkeypatch: pytest.MonkeyPat
 DAMAGES: dict[str, Callable[[list[str]], object]] = {
     "empty": lambda lines: lines.clear(),
     "no JSON": lambda lines: operator.setitem(lines, 1, lines[1][:-1]),
-    "a key without entries": lambda lines: operator.setitem(lines, 2, f"{lines[2]}|key"),
-    "a rule without its patterns": lambda lines: lines.pop(-2),
+    "without words": lambda lines: lines.pop(2),
+    "a pattern too many": lambda lines: operator.setitem(lines, 3, f"{lines[3]}|word"),
     "cut off in a line": lambda lines: lines.pop(),
 }
 
@@ -114,7 +114,10 @@ def test_the_rules_of_the_compiled_file_are_those_of_the_files(built_in: RuleSet
     assert all(rule.has_patterns == bool(rule.patterns) for rule in found.rules)
     assert [told(rule) for rule in found.rules] == [told(rule) for rule in built_in.rules]
     assert list(found.providers) == list(built_in.providers)
-    assert found.index == built_in.index
+    assert found.index.words == built_in.index.words
+    assert [found.index.behind(word) for word in found.index.words] == [
+        built_in.index.behind(word) for word in built_in.index.words
+    ]
 
 
 def told(rule: Rule) -> tuple[object, ...]:
