@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bounceproc.event import EventType, Kind, Trust, happened
@@ -63,6 +64,9 @@ _QUOTED_REPLY: Final = re.compile(
 )
 """A reply and the lines that follow it. The first sign is literal so that the search is fast."""
 _TRANSCRIPT: Final = re.compile(r"Transcript of (?:the )?session follows[^\n]*\n", re.IGNORECASE)
+
+
+FORMATS: Final = Path(__file__).with_name("prose_formats.toml")
 
 
 class ProseFormat(NamedTuple):
@@ -151,10 +155,8 @@ def _each(
 def _tables() -> list[dict[str, Any]]:
     """The `[[format]]` tables in the order of the file."""
     import tomllib  # noqa: PLC0415 - loaded with the file
-    from importlib.resources import files  # noqa: PLC0415
 
-    text = files("bounceproc.reports").joinpath("prose_formats.toml").read_text("utf-8")
-    found: list[dict[str, Any]] = tomllib.loads(text)["format"]
+    found: list[dict[str, Any]] = tomllib.loads(FORMATS.read_text("utf-8"))["format"]
     return found
 
 
