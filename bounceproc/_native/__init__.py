@@ -19,6 +19,7 @@ COMPILED: Final = (
     "event",
     "meaning",
     "rare",
+    "rawmessage",
     "status",
     *(
         f"classify/{name}"

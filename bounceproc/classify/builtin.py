@@ -12,7 +12,6 @@ from bounceproc.classify.categories import Category
 from bounceproc.classify.index import Index
 from bounceproc.classify.providers import Provider, Providers
 from bounceproc.classify.rule import BETWEEN, Packed, Rule, RuleSet
-from bounceproc.classify.rulefile import duplicate_ids, raise_problems, read_file
 from bounceproc.event import BounceClass
 
 DATA: Final = Path(__file__).parent / "data"
@@ -40,6 +39,8 @@ def read_built_in() -> RuleSet:
         ConfigError: a rule is wrong.
 
     """
+    from bounceproc.classify.rulefile import duplicate_ids, raise_problems, read_file  # noqa: PLC0415 - nearly never
+
     layers: list[tuple[int, Rule]] = []
     known: list[Provider] = []
     problems: list[str] = []

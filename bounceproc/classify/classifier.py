@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.classify.builtin import built_in_rules
 from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classification import Classification
-from bounceproc.classify.explanation import Beaten, Explanation
 from bounceproc.classify.index import PATTERNS, candidates
 from bounceproc.classify.rule import Facts, Rule, RuleSet, doubts
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
 from bounceproc.event import BounceClass
 from bounceproc.rare import Rare
 from bounceproc.status import EnhancedStatus
+
+if TYPE_CHECKING:
+    from bounceproc.classify.explanation import Explanation
 
 NO_RULE: Final = "none"
 """The rule id of an answer that no rule gave."""
@@ -97,6 +99,8 @@ class Classifier:
         domain: str | None = None,
     ) -> Explanation:
         """The answer of `classify` to the same question, and how it came about."""
+        from bounceproc.classify.explanation import Beaten, Explanation  # noqa: PLC0415 - few ask
+
         text = _reply_alone(text[:MAX_TEXT])
         status, smtp_code, reply_at, believed = _codes(text, status, smtp_code)
         facts = Facts("", believed, smtp_code, remote_mta, domain)
