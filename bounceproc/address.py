@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass, field
 from typing import Final
 
-import idna
-
 from bounceproc.errors import InvalidAddressError
+from bounceproc.rare import Rare
 
 NORMAL_FORM: Final = 1
 """The version of the normal form. Keys in every store are made from it, so a change of the rules below needs a new number."""
@@ -21,28 +18,39 @@ MAX_OCTETS: Final = 320
 _PLAIN: Final = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
 )
-_LITERAL: Final = re.compile(r"\[[0-9a-z:.]+\]")
-_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\ud800-\udfff]")
+_LITERAL: Final = Rare(r"\[[0-9a-z:.]+\]")
+_FORBIDDEN: Final = Rare(r"[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\ud800-\udfff]")
 """White space, controls, what turns the direction of writing, and what no text holds: nobody's address, and a trap in a terminal."""
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
-_ATOMS: Final = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
+_QUOTED: Final = Rare(r'"(?:[^"\\]|\\.)*"')
+_ATOMS: Final = Rare(r"[^\s\"(),:;<>@\[\\\]]+")
 
 
-@dataclass(frozen=True, slots=True)
 class Address:
     """One mailbox or, with an empty local part, one whole domain.
 
     Two addresses are equal when mail servers of this world treat them as one: `text` is kept as it was written and does
-    not take part in comparison.
+    not take part in comparison. No dataclass: several are made of each message, and compiled this costs a fifth.
     """
 
-    normal: str
-    """The normal form (version `NORMAL_FORM`): NFC, lower case, needless quotes removed, the domain in A-labels."""
-    text: str = field(compare=False)
-    """The address as it was written, without brackets and white space round it."""
+    __slots__ = ("normal", "text")
+
+    def __init__(self, normal: str, text: str) -> None:
+        self.normal: Final = normal
+        """The normal form (version `NORMAL_FORM`): NFC, lower case, needless quotes removed, the domain in A-labels."""
+        self.text: Final = text
+        """The address as it was written, without brackets and white space round it."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and other.normal == self.normal
+
+    def __hash__(self) -> int:
+        return hash(self.normal)
+
+    def __repr__(self) -> str:
+        return f"Address(normal={self.normal!r}, text={self.text!r})"
 
     def __reduce__(self) -> tuple[type[Address], tuple[str, str]]:
-        """How another process gets it: compiled, a frozen class takes no other way."""
+        """How another process gets it: compiled, a class without a dictionary takes no other way."""
         return Address, (self.normal, self.text)
 
     @classmethod
@@ -104,6 +112,8 @@ class Address:
 
     def sha256(self) -> bytes:
         """SHA-256 of the normal form: what a question may be asked with instead of the address (32 octets)."""
+        import hashlib  # noqa: PLC0415 - it brings OpenSSL
+
         return hashlib.sha256(self.normal.encode()).digest()
 
     def __str__(self) -> str:
@@ -140,6 +150,8 @@ def _normal_domain(domain: str, text: str) -> str:
         if not _PLAIN.fullmatch(f"a@{lowered}"):
             raise InvalidAddressError(text, "the domain is not a domain name")
         return lowered
+    import idna  # noqa: PLC0415 - its tables are large, and few domains are written in other letters
+
     try:
         return idna.encode(lowered, uts46=True, std3_rules=False, transitional=False).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:

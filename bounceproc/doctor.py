@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bounceproc.address import Address
     from bounceproc.pipeline import BatchResult
     from bounceproc.policy.verdict import Verdict
-    from bounceproc.ports import Checkpoint, Flight, LedgerBatch, RawMessage, Reading, Recorded, Recorder, Sent
+    from bounceproc.ports import Checkpoint, Flight, LedgerBatch, Reading, Recorded, Recorder, Sent
+    from bounceproc.rawmessage import RawMessage
 
 DOMAIN: Final = "doctor.example"
 """Nobody can have an address there (RFC 2606 section 2), so that nobody is ever silenced by a sample."""

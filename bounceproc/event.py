@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -98,6 +97,8 @@ class Event(NamedTuple):
 
         `recipient_key` is the store's keyed hash of the recipient, so that the id gives nothing away either.
         """
+        import hashlib  # noqa: PLC0415 - it brings OpenSSL, and who records nothing needs no identity
+
         at = self.occurred_at
         parts = (
             recipient_key,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bounceproc.classify.classifier import Classifier
     from bounceproc.event import Event
     from bounceproc.identity import Identified, Identifier
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.reports.report import Report
     from bounceproc.returnpath import Token
 

@@ -13,7 +13,8 @@ from bounceproc.event import EventType, Kind
 from bounceproc.matching import matched
 from bounceproc.meaning import interpret_raw
 from bounceproc.policy.decide import decide
-from bounceproc.ports import Meaning, MessageBatch, Outcome, RawMessage, Reading, Settlement
+from bounceproc.ports import Meaning, MessageBatch, Outcome, Reading, Settlement
+from bounceproc.rawmessage import RawMessage
 from bounceproc.refusal import is_ours
 
 if TYPE_CHECKING:

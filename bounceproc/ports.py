@@ -19,22 +19,11 @@ if TYPE_CHECKING:
     from bounceproc.policy.history import History, Kept
     from bounceproc.policy.replay import PolicyEntry
     from bounceproc.policy.verdict import Verdict
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.returnpath import Token
 
 
 # ---- mail in ---------------------------------------------------------------------------------------------------------
-
-
-class RawMessage(NamedTuple):
-    """One message as it lies in a source."""
-
-    ref: str
-    """Where it lies, unique within its source and stable: a path, or `FOLDER;UIDVALIDITY=n/;UID=n`."""
-    data: bytes
-    received_at: datetime | None
-    """When it reached the source (IMAP INTERNALDATE, UTC); None where the source does not know."""
-    error: str | None = None
-    """Why the content could not be had in full (too large, unreadable file): such a message is parked, never lost."""
 
 
 class Outcome(StrEnum):

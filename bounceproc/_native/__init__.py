@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 COMPILED: Final = (
     "address",
     "event",
+    "meaning",
+    "rare",
+    "rawmessage",
     "status",
     *(
         f"classify/{name}"
@@ -38,7 +41,7 @@ COMPILED: Final = (
             "prose",
         )
     ),
-    *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "unsubscribe", "usual")),
+    *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "sought", "unsubscribe", "usual")),
     *(
         f"policy/{name}"
         for name in ("counting", "decide", "history", "incident", "rows", "secondlook", "settings", "verdict")

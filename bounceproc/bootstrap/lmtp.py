@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from bounceproc.config import Config, Endpoint
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.service.porter import Door
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan

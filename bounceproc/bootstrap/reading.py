@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bounceproc.classify.categories import CategoryInfo
     from bounceproc.classify.classifier import Classifier
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
 
 
 def read_messages(paths: Sequence[str], *, mbox: bool = False) -> Iterator[RawMessage]:
@@ -44,9 +44,12 @@ def classifier_with(rule_files: Sequence[Path] = ()) -> Classifier:
 
     """
     from bounceproc.classify.classifier import Classifier, default_classifier
+
+    if not rule_files:
+        return default_classifier()
     from bounceproc.classify.rules import load_rules
 
-    return Classifier(load_rules(rule_files)) if rule_files else default_classifier()
+    return Classifier(load_rules(rule_files))
 
 
 def describer(rule_files: Sequence[Path] = ()) -> Callable[[RawMessage], str]:

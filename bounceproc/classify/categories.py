@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -51,14 +50,16 @@ class Fault(StrEnum):
     NOBODY = "-"
 
 
-@dataclass(frozen=True, slots=True)
 class CategoryInfo:
     """What a category means."""
 
-    fault: Fault
-    class_: BounceClass
-    meaning: str
-    advice: str
+    __slots__ = ("advice", "class_", "fault", "meaning")
+
+    def __init__(self, fault: Fault, class_: BounceClass, meaning: str, advice: str) -> None:
+        self.fault: Final = fault
+        self.class_: Final = class_
+        self.meaning: Final = meaning
+        self.advice: Final = advice
 
 
 def _hard(meaning: str, advice: str) -> CategoryInfo:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bounceproc.classify.builtin import built_in_rules
 from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classification import Classification
-from bounceproc.classify.explanation import Beaten, Explanation
 from bounceproc.classify.index import PATTERNS, candidates
 from bounceproc.classify.rule import Facts, Rule, RuleSet, doubts
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
 from bounceproc.event import BounceClass
+from bounceproc.rare import Rare
 from bounceproc.status import EnhancedStatus
+
+if TYPE_CHECKING:
+    from bounceproc.classify.explanation import Explanation
 
 NO_RULE: Final = "none"
 """The rule id of an answer that no rule gave."""
@@ -44,8 +47,8 @@ _CODE: Final = re.compile(
 )
 """A status code, or a reply code that refuses, where one can stand. The first sign is literal so that the search is fast."""
 
-_REPLIED: Final = re.compile(r"[45][0-5]\d[\s\-#,;:)\]>'\"]")
-"""How a text that is a reply begins."""
+_REPLIED: Final = re.compile(r"[45][0-5]\d[\s\-#,;:)\]>'\"](?P<status>[45]\.\d{1,3}\.\d{1,3}(?!\d|\.\d))?")
+"""How a text that is a reply begins, and the status code that may follow at once."""
 
 
 _DOUBTING: Final = Rule("", Category.UNKNOWN, doubt="address")
@@ -60,7 +63,7 @@ class Classifier:
         self._doubts = frozenset(i for i, rule in enumerate(rules.rules) if rule.doubt)
         self._doubtful = frozenset(i for i, rule in enumerate(rules.rules) if doubts(_DOUBTING, rule))
         self._conditional = self._doubts | {i for i, rule in enumerate(rules.rules) if rule.has_conditions}
-        wordless = [i for i, rule in enumerate(rules.rules) if not rule.patterns]
+        wordless = [i for i, rule in enumerate(rules.rules) if not rule.has_patterns]
         self._by_provider_alone = [i for i in wordless if rules.rules[i].remote or rules.rules[i].provider]
         self._by_code_alone = [i for i in wordless if i not in self._by_provider_alone]
         self._wordings: dict[str, tuple[int, ...]] = {}
@@ -96,6 +99,8 @@ class Classifier:
         domain: str | None = None,
     ) -> Explanation:
         """The answer of `classify` to the same question, and how it came about."""
+        from bounceproc.classify.explanation import Beaten, Explanation  # noqa: PLC0415 - few ask
+
         text = _reply_alone(text[:MAX_TEXT])
         status, smtp_code, reply_at, believed = _codes(text, status, smtp_code)
         facts = Facts("", believed, smtp_code, remote_mta, domain)
@@ -116,7 +121,7 @@ class Classifier:
     def _answer(self, place: int, text: str, status: EnhancedStatus | None, smtp_code: int | None) -> Classification:
         rule = self._table[place]
         class_ = class_of(rule, status, smtp_code)
-        if class_ is BounceClass.HARD and place in self._conditional and rule.patterns and _CUT.search(text):
+        if class_ is BounceClass.HARD and place in self._conditional and rule.has_patterns and _CUT.search(text):
             class_ = BounceClass.SOFT
         return Classification(rule.category, class_, rule.id, status, smtp_code)
 
@@ -257,11 +262,12 @@ def default_classifier() -> Classifier:
     return Classifier(built_in_rules())
 
 
-_CUT: Final = re.compile(r"(?<![\w.])(5\d\d)-(?!['\"]|.*(?<![\w.])\1(?:[^\w.-]|$))", re.DOTALL)
+_CUT: Final = Rare(r"(?<![\w.])(5\d\d)-(?!['\"]|.*(?<![\w.])\1(?:[^\w.-]|$))", re.DOTALL)
 """A reply of which only lines with more to follow are there: sendmail's Diagnostic-Code has the first line alone. Words that
 mean no mailbox from one provider (GMX: `mailbox unavailable`) may go on to blame the sender, so that they condemn nobody.
 AsyncOS puts a whole reply behind `550-'`."""
 
+_TRANSLATED: Final = ("... User unknown", "... Service unavailable", "... Data format error")
 _TRANSLATION: Final = re.compile(
     r"\s5\d\d 5\.\d\.\d [^\s.]\S*\.\.\. (?:User unknown|Service unavailable|Data format error)\s*$"
 )
@@ -283,7 +289,7 @@ def _reply_alone(text: str) -> str:
         end = text.rfind(_GAVE_UP)
         return text[:end] if _CODE.search(text, 0, end) else text
     text = text.removeprefix(_STEP)
-    if "... " not in text:
+    if not text.rstrip().endswith(_TRANSLATED):
         return text
     found = _TRANSLATION.search(text)
     return text[: found.start()] if found and _CODE.search(text, 0, found.start()) else text
@@ -297,9 +303,10 @@ def _codes(
     A status given without a reason in it (5.0.0) gives way to one of its class that has one. Of several reply codes the
     first that agrees with the status counts. What stands before the reply are the words of whoever wrote the report.
     """
-    known = smtp_code is not None and status is not None and not _is_bare(status) and status not in _MADE_UP
-    if known and _REPLIED.match(text):
-        return status, smtp_code, 0, status  # as most reports have it: nothing in the text is looked for
+    if smtp_code is not None and status is not None and not _is_bare(status):
+        replied = _REPLIED.match(text)
+        if replied is not None and (replied["status"] or status not in _MADE_UP):
+            return status, smtp_code, 0, status  # as most reports have it: nothing in the text is looked for
     statuses: list[EnhancedStatus] = []
     replies: list[int] = []
     reply_at = 0

@@ -1,4 +1,4 @@
-"""Write `data/compiled.json` anew: `python -m bounceproc.classify.compiled` after every change of a built-in rule file."""
+"""Write `data/compiled.txt` anew: `python -m bounceproc.classify.compiled` after every change of a built-in rule file."""
 
 from __future__ import annotations
 

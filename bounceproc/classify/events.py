@@ -41,11 +41,7 @@ def written(event: Event, classifier: Classifier) -> str:
 
 def quoted(text: str | None) -> str:
     """A text as JSON, other scripts as they are; None is null."""
-    if text is None:
-        return "null"
-    if '"' not in text and "\\" not in text and text.isprintable():
-        return f'"{text}"'
-    return encode_basestring(text)
+    return "null" if text is None else encode_basestring(text)
 
 
 def _word(word: str | None) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from bounceproc.classify.categories import Category
@@ -11,16 +10,14 @@ if TYPE_CHECKING:
     from bounceproc.classify.rule import Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Beaten:
+class Beaten(NamedTuple):
     """A rule that would have decided, had none before it."""
 
     id: str
     category: Category
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """A classification with its reasons."""
 
     classification: Classification

@@ -3,19 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Index = dict[str, str]
-"""From a word or a pair to entries with spaces between them, each the place of a rule times `PATTERNS` plus the number of its
-pattern: what sorts in the order in which the rules are asked. They are text because a text of ten thousand keys needs a few of
-them, and JSON takes long to make numbers of all."""
-
 PATTERNS: Final = 1 << 20
 """More patterns than one rule can have."""
+
+_ALONE: Final = ""
+"""What stands in place of the second word where a word is no pair."""
+
+
+class Index:
+    """From a word and the word behind it to entries, each the place of a rule times `PATTERNS` plus the number of its pattern.
+
+    What sorts in the order in which the rules are asked. Of many thousand keys a text needs a few, so all of one first word are
+    packed together in some octets of UTF-8, and unpacked when that word is first seen: `second=entry entry,second=entry`.
+    """
+
+    __slots__ = ("_ends", "_groups", "_packed", "_places", "words")
+
+    def __init__(self, words: Sequence[str], octets: Sequence[int], packed: bytes, start: int = 0) -> None:
+        """`words` are the first words, `octets` how long the group of each is; the groups are in `packed` from `start` on."""
+        self.words: Final = words
+        self._places: Final = {word: place for place, word in enumerate(words)}
+        self._ends: Final = [*accumulate(octets, initial=start)]
+        self._packed: Final = packed
+        self._groups: Final[dict[str, dict[str, str]]] = {}
+
+    @classmethod
+    def of(cls, keys: dict[tuple[str, str], list[int]]) -> Index:
+        """Pack what stands under each pair, of which the second word may be empty."""
+        groups: dict[str, list[str]] = {}
+        for (first, second), entries in keys.items():
+            groups.setdefault(first, []).append(f"{second}={' '.join(map(str, entries))}")
+        packed = [",".join(group).encode() for group in groups.values()]
+        return cls([*groups], [len(group) for group in packed], b"".join(packed))
+
+    def group(self, place: int) -> bytes:
+        """What is packed for one of the first words."""
+        return self._packed[self._ends[place] : self._ends[place + 1]]
+
+    def behind(self, word: str) -> dict[str, str] | None:
+        """From second words to entries with spaces between them; None where no key begins with this word."""
+        place = self._places.get(word)
+        if place is None:
+            return None
+        known = self._groups.get(word)
+        if known is None:
+            known = {}
+            for item in self.group(place).decode().split(","):
+                second, _, entries = item.partition("=")
+                known[second] = entries
+            self._groups[word] = known
+        return known
 
 
 def build_index(rules: Sequence[Sequence[str]]) -> Index:
@@ -26,22 +69,33 @@ def build_index(rules: Sequence[Sequence[str]]) -> Index:
         for number, pattern in enumerate(of_rule)
     ]
     common = Counter(key for _, _, keys in patterns for key in set(keys))
-    index: dict[str, list[str]] = {}
+    index: dict[tuple[str, str], list[int]] = {}
     for place, number, keys in patterns:
-        key = min(keys, key=lambda key: (common[key], -len(key)))
-        index.setdefault(key, []).append(str(place * PATTERNS + number))
-    return {key: " ".join(entries) for key, entries in index.items()}
+        key = min(keys, key=lambda key: (common[key], -len(key[0]) - len(key[1])))
+        index.setdefault(key, []).append(place * PATTERNS + number)
+    return Index.of(index)
 
 
 def candidates(index: Index, words: list[str]) -> list[int]:
     """The entries of the patterns that may be in a row of words, in the order in which their rules are asked."""
-    keys = index.keys() & {*words, *map(" ".join, pairwise(words))}
-    found = [int(entry) for key in keys for entry in index[key].split()]
+    lines: set[str] = set()
+    for place, word in enumerate(words):
+        behind = index.behind(word)
+        if behind is None:
+            continue
+        alone = behind.get(_ALONE)
+        if alone is not None:
+            lines.add(alone)
+        if place + 1 < len(words):
+            pair = behind.get(words[place + 1])
+            if pair is not None:
+                lines.add(pair)
+    found = [int(entry) for line in lines for entry in line.split()]
     found.sort()
     return found
 
 
-def _pattern_keys(pattern: str) -> list[str]:
+def _pattern_keys(pattern: str) -> list[tuple[str, str]]:
     pieces = [piece.split() for piece in pattern.split(" * ")]
-    pairs = [" ".join(pair) for words in pieces for pair in pairwise(words)]
-    return pairs or [word for words in pieces for word in words]
+    pairs = [pair for words in pieces for pair in pairwise(words)]
+    return pairs or [(word, _ALONE) for words in pieces for word in words]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
@@ -41,27 +40,94 @@ class Facts:
         self.domain = domain
 
 
-@dataclass(frozen=True, slots=True)
+BETWEEN: Final = "|"
+"""What separates packed patterns: a sign that is in none."""
+
+
+class Packed:
+    """A rule's patterns as they lie in the compiled file, between two of its octets."""
+
+    __slots__ = ("_data", "_end", "_start")
+
+    def __init__(self, data: bytes, start: int, end: int) -> None:
+        self._data: Final = data
+        self._start: Final = start
+        self._end: Final = end
+
+    def unpacked(self) -> tuple[str, ...]:
+        """The patterns, one by one."""
+        return tuple(self._data[self._start : self._end].decode().split(BETWEEN))
+
+
 class Rule:
     """One piece of knowledge: what it asks for, and the category that follows."""
 
-    id: str
-    category: Category
-    class_: BounceClass | None = None
-    status: tuple[str, ...] = ()
-    reply: tuple[str, ...] = ()
-    remote: tuple[str, ...] = ()
-    provider: tuple[str, ...] = ()
-    patterns: tuple[str, ...] = ()
-    vague: bool = False
-    doubt: str = ""
+    __slots__ = (
+        "_patterns",
+        "category",
+        "class_",
+        "doubt",
+        "examples",
+        "file",
+        "id",
+        "note",
+        "provider",
+        "remote",
+        "reply",
+        "status",
+        "vague",
+        "written",
+    )
+
+    doubt: Final[str]
     """Asked only where another rule would condemn the address (`hard`), or blame it (`address`: or find its mailbox full or
     shut); then its own answer counts instead."""
-    file: str = ""
-    note: str = ""
-    written: tuple[str, ...] = ()
+    written: Final[tuple[str, ...]]
     """The patterns as the file has them. Empty where the rules come from the compiled file, like the examples."""
-    examples: tuple[str, ...] = ()
+
+    def __init__(  # noqa: PLR0917 - in the order of the names, which is faster where there are many rules
+        self,
+        id: str,  # noqa: A002 - its name
+        category: Category,
+        class_: BounceClass | None = None,
+        status: tuple[str, ...] = (),
+        reply: tuple[str, ...] = (),
+        remote: tuple[str, ...] = (),
+        provider: tuple[str, ...] = (),
+        patterns: tuple[str, ...] | Packed = (),
+        vague: bool = False,
+        doubt: str = "",
+        file: str = "",
+        note: str = "",
+        written: tuple[str, ...] = (),
+        examples: tuple[str, ...] = (),
+    ) -> None:
+        self.id: Final = id
+        self.category: Final = category
+        self.class_: Final = class_
+        self.status: Final = status
+        self.reply: Final = reply
+        self.remote: Final = remote
+        self.provider: Final = provider
+        self.vague: Final = vague
+        self.doubt = doubt
+        self.file: Final = file
+        self.note: Final = note
+        self.written = written
+        self.examples: Final = examples
+        self._patterns = patterns
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The wordings, of which one is enough; unpacked when they are first asked for, because most rules never are."""
+        if isinstance(self._patterns, Packed):
+            self._patterns = self._patterns.unpacked()
+        return self._patterns
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether it asks for words; codes or hosts decide otherwise."""
+        return self._patterns != ()
 
     @property
     def has_conditions(self) -> bool:
@@ -90,14 +156,15 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Rules in the order in which they are asked, and the providers they may name."""
+    """Rules in the order in which they are asked, the providers they may name, and the index of their patterns."""
 
-    rules: tuple[Rule, ...]
-    providers: Providers
-    index: Index
-    """Of the rules' patterns."""
+    __slots__ = ("index", "providers", "rules")
+
+    def __init__(self, rules: tuple[Rule, ...], providers: Providers, index: Index) -> None:
+        self.rules: Final = rules
+        self.providers: Final = providers
+        self.index: Final = index
 
     @classmethod
     def of(cls, rules: Iterable[Rule], providers: Providers) -> RuleSet:

@@ -8,14 +8,14 @@ from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from bounceproc.cli.collecting import spare_the_collector
+from bounceproc.cli.collecting import spared_collector
 from bounceproc.cli.output import Format, harmless, out, print_json, progress, table, tame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
 
 CHUNK: Final = 64
 """Messages handed to a worker process at a time: enough to hide the cost of handing over, few enough to keep memory small."""
@@ -25,11 +25,11 @@ def print_messages(
     paths: Sequence[str], format_: Format, *, jobs: int = 1, mbox: bool = False, rules: tuple[Path, ...] = ()
 ) -> None:
     """Say of each message what it means: in a table, or one JSON object a line as soon as it is known."""
-    from bounceproc.bootstrap.reading import read_messages
+    with spared_collector():
+        from bounceproc.bootstrap.reading import read_messages
 
-    messages = read_messages(paths, mbox=mbox)
-    lines = _parallel(messages, jobs, rules) if jobs > 1 else map(_writer(rules), messages)
-    spare_the_collector()
+        messages = read_messages(paths, mbox=mbox)
+        lines = _parallel(messages, jobs, rules) if jobs > 1 else map(_writer(rules), messages)
     if format_.is_json:
         sys.stdout.writelines(lines)
     else:

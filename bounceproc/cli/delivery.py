@@ -8,7 +8,6 @@ everywhere else, is here a reason to keep the mail until somebody has put it rig
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from bounceproc.errors import TemporaryError
@@ -30,6 +29,8 @@ def keep_on_failure(run: Callable[[], None]) -> NoReturn:
     except SystemExit as end:
         sys.exit(TemporaryError.exit_code if end.code else 0)
     except BaseException:  # noqa: BLE001 - the last place where a message can be kept
+        import traceback
+
         traceback.print_exc()
         sys.exit(TemporaryError.exit_code)
     sys.exit(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,10 +32,28 @@ def find(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | Non
 
 
 def _folders() -> list[Path]:
-    from platformdirs import site_config_path, user_config_path  # noqa: PLC0415 - not needed where a file is named
+    user, site = _plain_folders(os.environ) or _asked_folders()
+    return [folder / FILE_NAME for folder in (user, Path("/etc/bounceproc"), site)]
 
-    folders = user_config_path("bounceproc"), Path("/etc/bounceproc"), site_config_path("bounceproc")
-    return [folder / FILE_NAME for folder in folders]
+
+def _plain_folders(environ: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """A user's folder and the system's by the XDG Base Directory Specification; None where this is no plain Linux.
+
+    `platformdirs` says the same, and takes longer to load than many a command to run.
+    """
+    home = environ.get("HOME", "")
+    user = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    site = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)[0]
+    is_plain = all(place.startswith("/") and place == place.strip() for place in (home, user, site))
+    if sys.platform != "linux" or "ANDROID_DATA" in environ or not is_plain:
+        return None
+    return Path(user, "bounceproc"), Path(site, "bounceproc")
+
+
+def _asked_folders() -> tuple[Path, Path]:
+    from platformdirs import site_config_path, user_config_path  # noqa: PLC0415 - not needed where all is plain
+
+    return user_config_path("bounceproc"), site_config_path("bounceproc")
 
 
 def _is_there(place: Path) -> bool:

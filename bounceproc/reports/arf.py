@@ -8,9 +8,11 @@ from urllib.parse import unquote
 
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import Event, EventType, Kind
+from bounceproc.rare import Rare
 from bounceproc.reports import fields, returnpath
 from bounceproc.reports.original import Original, addresses
 from bounceproc.reports.report import Report
+from bounceproc.reports.sought import Sought
 
 if TYPE_CHECKING:
     from bounceproc.address import Address
@@ -25,28 +27,26 @@ _TYPES: Final = {
 }
 """Feedback-Type of RFC 5965 7.3, RFC 6430, RFC 6591; abuse, fraud, virus, other and what nobody knows are complaints."""
 
-_REDACTED: Final = re.compile(r"redacted|undisclosed|removed|hidden|anonym|[x*]{4,}|no-?reply", re.IGNORECASE)
-_FEEDBACK_LINE: Final = re.compile(r"^Feedback-Type[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_JMRP_SUBJECT: Final = re.compile(r"complaint about message from", re.IGNORECASE)
-_JMRP_SENDER: Final = re.compile(r"@(?:[\w-]+\.)*(?:hotmail|outlook|live|msn|microsoft)\.com\b", re.IGNORECASE)
-_DESK: Final = re.compile(
+_REDACTED: Final = Rare(r"redacted|undisclosed|removed|hidden|anonym|[x*]{4,}|no-?reply", re.IGNORECASE)
+_FEEDBACK_LINE: Final = Rare(r"^Feedback-Type[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_JMRP_SUBJECT: Final = Sought("complaint about message from", r"complaint about message from")
+_JMRP_SENDER: Final = Rare(r"@(?:[\w-]+\.)*(?:hotmail|outlook|live|msn|microsoft)\.com\b", re.IGNORECASE)
+_DESK: Final = Rare(
     r"(?:(?:abuse|fbl|feedback(?:[-_.]?loop)?|complaints?|spam[-_.]?(?:reports?|complaints?))(?:[-_.+][^@]*)?@.+|.+@reports\.spamcop\.net)",
     re.IGNORECASE,
 )
-_DESK_SUBJECT: Final = re.compile(
+_DESK_SUBJECT: Final = Sought(
+    "spam,abuse,complaint,feedback,plainte",
     r"\[SpamCop \(|\b(?:spam|abuse|complaint|feedback)[ -](?:complaint|report)\b|\bfeedback loop\b|"
     r"spam-?(?:beschwerde|meldung)|plainte|(?:queja|denuncia|reclama[cç]\w+|segnalazione)\b.{0,20}spam|spam[ -]?klacht|zgłoszenie spamu|"
     r"жалоба на спам|迷惑メール|垃圾邮件(?:投诉|举报)",
-    re.IGNORECASE,
 )
-_DMARC_SUBJECT: Final = re.compile(
-    r"\bDMARC (?:forensic|failure) report\b|\bDMARC\b.{0,60}\bfailure report", re.IGNORECASE
-)
-_HOST: Final = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}", re.IGNORECASE)
+_DMARC_SUBJECT: Final = Sought("dmarc", r"\bDMARC (?:forensic|failure) report\b|\bDMARC\b.{0,60}\bfailure report")
+_HOST: Final = Rare(r"(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}", re.IGNORECASE)
 """A domain as people have it: what stands behind an equals sign in a Message-ID is in most cases only noise."""
-_GIVEN: Final = re.compile(r"[?&][\w.%-]{1,60}=([^&<>\s]{3,400})")
+_GIVEN: Final = Rare(r"[?&][\w.%-]{1,60}=([^&<>\s]{3,400})")
 """What a link or a mailto gives with it, in percent encoding."""
-_UNSUBSCRIBE_TO: Final = re.compile(r"<mailto:([^>?]{1,400})", re.IGNORECASE)
+_UNSUBSCRIBE_TO: Final = Rare(r"<mailto:([^>?]{1,400})", re.IGNORECASE)
 
 _RECIPIENT_HEADERS: Final = (
     *(b"x-hmxmroriginalrecipient", b"x-original-to", b"x-envelope-to", b"envelope-to", b"delivered-to", b"x-rcpt-to"),

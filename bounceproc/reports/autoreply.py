@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.event import Event, EventType, Kind
+from bounceproc.rare import Rare
 from bounceproc.reports import fields
 from bounceproc.reports.report import Report
+from bounceproc.reports.sought import Sought
 
 if TYPE_CHECKING:
     from bounceproc.reports.fields import Block
@@ -28,13 +30,15 @@ _MARKED: Final = (
 """Headers that only answering machines write. X-Auto-Response-Suppress is none: it asks others not to answer."""
 
 _RECEIPT_TYPES: Final = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
-_REFUSED: Final = re.compile(
+_REFUSED: Final = Rare(
     r"automatic-action[ \t]*/[ \t]*mdn-sent-automatically[ \t]*;[ \t]*deleted(?:[ \t]*/.{0,200})?", re.IGNORECASE
 )
 
 _PRECEDENCE: Final = frozenset({"auto_reply", "auto-reply", "autoreply"})
 
-_SUBJECT: Final = re.compile(
+_SUBJECT: Final = Sought(
+    "office,ooo,auto,away,vacation,leave,holiday,i am ,absen,abwesen,afwezig,niet ,nicht ,urlaub,bureau,fuera de,fuori ,fora d,"
+    "ausente,vacaciones,assen,in ferie,poissaolo,poza biurem,nieobecno,otomatik",
     r"(?:(?:re|aw|antw?|sv|vs|rv|rif|odp)[ \t]*:[ \t]*)*\W{0,3}(?:"
     r"out of (?:the )?office|ooo\b|automatic[ -]?(?:reply|response|answer)|auto[ -]?(?:matic )?(?:reply|response|responder|respons|reply)\b|auto:|"
     r"(?:i am |i'm )?(?:away|on (?:vacation|leave|holiday))\b|vacation\b|away from (?:my|the)|i am (?:currently )?(?:out|away)|absence\b|"
@@ -50,7 +54,6 @@ _SUBJECT: Final = re.compile(
     r"自動(?:応答|返信)|不在(?:通知|のお知らせ|中)|休暇(?:中|のお知らせ)|自动(?:回复|答复)|自動(?:回覆|回复)|(?:我)?不在办公室|外出(?:中|通知)|休假(?:中|通知)|자동 ?(?:회신|응답)|부재중"
     r")"
     r"|.{0,200}(?:\((?:automatic|auto)[ -]?(?:response|reply)\)|out of (?:the )?office|automati(?:c|ska|sche) (?:reply|response|atbilde|antwort))",
-    re.IGNORECASE,
 )
 
 

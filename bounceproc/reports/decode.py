@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import binascii
-import html
 import re
 from typing import Final
+
+from bounceproc.rare import Rare
 
 _FAMILIES: Final = (
     *("utf", "us-ascii", "ascii", "ansi_x3", "iso", "latin", "windows", "cp", "koi8", "euc", "shift", "sjis", "x-sjis"),
@@ -20,14 +21,14 @@ _ESC: Final = 0x1B
 _SEVEN_BIT: Final = ("iso-2022", "utf-7", "hz", "utf-16", "utf16", "utf-32")
 """Charsets in which octets below 128 are not ASCII."""
 
-_WORD: Final = re.compile(r"=\?([\w.:*-]{1,40})\?([bq])\?([^?\n]{0,2000})\?=", re.IGNORECASE)
-_BETWEEN_WORDS: Final = re.compile(r"(?<=\?=)[ \t\n]+(?==\?)")
+_WORD: Final = Rare(r"=\?([\w.:*-]{1,40})\?([bq])\?([^?\n]{0,2000})\?=", re.IGNORECASE)
+_BETWEEN_WORDS: Final = Rare(r"(?<=\?=)[ \t\n]+(?==\?)")
 _NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 
 _UNSHOWN: Final = ("style", "script", "head")
-_BREAK: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|p|div|tr|li|table|hr)\b[^<>]{0,2000}>", re.IGNORECASE)
-_TAG: Final = re.compile(r"<[!/a-z?][^<>]{0,5000}>", re.IGNORECASE)
-_BLANK: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
+_BREAK: Final = Rare(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|p|div|tr|li|table|hr)\b[^<>]{0,2000}>", re.IGNORECASE)
+_TAG: Final = Rare(r"<[!/a-z?][^<>]{0,5000}>", re.IGNORECASE)
+_BLANK: Final = Rare(r"[ \t\r\f\v\u00a0]+")
 
 
 def charset_text(octets: bytes, charset: str) -> str:
@@ -84,6 +85,8 @@ def _word(found: re.Match[str]) -> str:
 
 def html_text(page: str) -> str:
     """The words of an HTML page, in lines. Linear: nothing is nested, nothing is balanced."""
+    import html  # noqa: PLC0415 - it knows two thousand names of letters
+
     for name in _UNSHOWN:
         page = _without(page, name)
     page = page.replace("\n", " ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.rare import Rare
 from bounceproc.reports.mail import Phrases
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 READ: Final = 4096
 """Characters of a notice in which the sentence is looked for: it stands at the top."""
 
-_SUBJECT: Final = re.compile(
+_SUBJECT: Final = Rare(
     r"\W{0,4}(?:\[[^\]\n]{1,60}\][ \t]*)?(?:warning\b[^a-z]{0,4}(?:could not send|message)|(?:mail |message )?(?:delivery )?(?:status )?(?:notification )?"
     r"(?:delayed|delay|warning)\b|delayed:|delivery (?:has been |is )?delayed|(?:mail )?delivery status notification[: -]*\(?(?:delay|warning)|"
     r"(?:zustellung )?verzögert|zustellungsverzögerung|remise (?:retardée|différée)|entrega (?:retrasada|demorada|atrasada)|"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import Event, EventType, Kind, happened
+from bounceproc.rare import Rare
 from bounceproc.reports import delay, fields, prose, returnpath
 from bounceproc.reports.original import cut_at
 from bounceproc.reports.report import Report, reported
@@ -41,11 +42,11 @@ _ACTIONS: Final = {
 """RFC 3464 2.3.3 knows five; OpenSMTPD writes `error`, others whatever they like."""
 
 _PER_RECIPIENT: Final = ("action", "status", "diagnostic-code")
-_FIELD_LINE: Final = re.compile(
+_FIELD_LINE: Final = Rare(
     r"^[ \t]{0,8}(?:final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_WORD: Final = re.compile(r"[a-z]+")
+_WORD: Final = Rare(r"[a-z]+")
 _GENERIC: Final = re.compile(
     r"221[ -].*|(?=((?:[245]\d\d[ -]?)?(?:[245]\.\d{1,3}\.\d{1,3}[ :-]*)?))\1(?:\(?(?:unknown|other|undefined)?[ ]?(?:mail system|status|error|failure)?\)?|"
     r"service unavailable|(?:(?:message|mail) )?(?:was )?(?:rejected|refused|denied)|delivery (?:failed|error)|failed|permanent (?:failure|error)|"
@@ -184,10 +185,15 @@ def _not_told(mail: Mail, events: tuple[Event, ...]) -> tuple[Event, ...]:
         return events
     return tuple(
         event
-        if event.recipient is not None and event.recipient.text.lower() in event.diagnostic.lower()
+        if _names_its_own(event)
         else event._replace(diagnostic=fields.squeezed(f"one of {len(events)} recipients was told: {event.diagnostic}"))
         for event in events
     )
+
+
+def _names_its_own(event: Event) -> bool:
+    """Whether the reason names the recipient whom it is said of."""
+    return event.recipient is not None and event.recipient.text.lower() in event.diagnostic.lower()
 
 
 class _Reader:

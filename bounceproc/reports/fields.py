@@ -9,6 +9,7 @@ from typing import Final
 
 from bounceproc.address import MAX_OCTETS, Address
 from bounceproc.errors import InvalidAddressError
+from bounceproc.rare import Rare
 from bounceproc.reports.decode import words_decoded
 
 MAX_FIELDS: Final = 10_000
@@ -29,14 +30,14 @@ _USUAL: Final = re.compile(
 
 No group is possessive, here and elsewhere: before Python 3.11.5 such a one may end in the middle of its last turn.
 """
-_ROUTE: Final = re.compile(r"@[^:@\s]{1,255}:")
+_ROUTE: Final = Rare(r"@[^:@\s]{1,255}:")
 _IN_ANGLES: Final = re.compile(r"<([^<>\n]{1,400})>")
-_BARE: Final = re.compile(r"(?:\"[^\"\n]{1,200}\"|[^\s<>()\[\],;:\"|]{1,200})@[^\s<>(),;:\"|]{1,255}")
+_BARE: Final = Rare(r"(?:\"[^\"\n]{1,200}\"|[^\s<>()\[\],;:\"|]{1,200})@[^\s<>(),;:\"|]{1,255}")
 _DECORATION: Final = "<:=\"'"
 """Signs that mail systems put directly before an address in a field of their reports."""
-_HEXCHAR: Final = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
-_XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
-_FURTHER: Final = re.compile(r"[45]\d\d[ -]")
+_HEXCHAR: Final = Rare(r"\\x\{([0-9A-Fa-f]{1,6})\}")
+_XTEXT: Final = Rare(r"\+([0-9A-F]{2})")
+_FURTHER: Final = Rare(r"[45]\d\d[ -]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _MONTHS: Final = {

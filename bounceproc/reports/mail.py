@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.rare import Rare
 from bounceproc.reports import fields
 from bounceproc.reports.lazy import lazily, lazy
 from bounceproc.reports.mime import MAX_TEXT, Headers, Part, parse
 from bounceproc.reports.original import Original, cut_at
+from bounceproc.reports.sought import Sought
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,11 +32,11 @@ RETURNED_TYPES: Final = frozenset(
 )
 """Types under which a copy of our mail, or its header, comes back (RFC 3462, RFC 6533); the last four are misspellings."""
 
-_MACHINE_LOCAL: Final = re.compile(
+_MACHINE_LOCAL: Final = Rare(
     r"(?:mailer[-_. ]?daemon|mail[-_.]?daemon|mdaemon|post_?master|postmaster[\w.+-]*|mail\.delivery\.(?:sub)?system|"
     r"mail[-_.]?system|mail[-_.]?deliver\w*|delivery[-_.]?\w*|bounces?|ndr|dsn|smtpd?|mta|inetgw\d*|microsoftexchange\w+)"
 )
-_MACHINE_NAME: Final = re.compile(
+_MACHINE_NAME: Final = Rare(
     r"(?:mail(?:er)?[ -]?(?:delivery|deliver|daemon|administrator|system)|delivery (?:sub)?system|system administrator|"
     r"post ?master|ndr administrator|systemadministrator|administrateur syst|administrador del sistema|microsoft outlook\b)",
     re.IGNORECASE,
@@ -44,17 +46,19 @@ USUAL_DAEMON: Final = re.compile(
     re.IGNORECASE,
 )
 """How nearly all mail systems write themselves in From: one look instead of an address read and two patterns searched."""
-_ROBOT: Final = re.compile(
+_ROBOT: Final = Rare(
     r"(?:no-?_?reply|do-?_?not-?_?reply|noresponse|daemon|system|robot|server|list|mailman|majordomo|fml)\b.*|"
     r".*[-_.](?:admin|owner|request|robot|daemon|no-?reply|system)"
 )
 """Senders whom nobody answers. Of root and admin there is too much else: what cron and backups say, and people who ask for help."""
-_QUOTED: Final = re.compile(r"\n[ \t]*>|wrote:[ \t]*\n|\n_{10,}[ \t]*\n|\n(?:From|Von|De): ")
+_QUOTED: Final = Rare(r"\n[ \t]*>|wrote:[ \t]*\n|\n_{10,}[ \t]*\n|\n(?:From|Von|De): ")
 _ANSWERED: Final = re.compile(
     r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:re|fwd?|aw|wg|antw?|sv|vs|tr|rv|rif|i|enc|odp|doorst|ref)(?:\[\d+\])?[ \t]*:",
     re.IGNORECASE,
 )
-_BOUNCE_SUBJECT: Final = re.compile(
+_BOUNCE_SUBJECT: Final = Sought(
+    "deliver,return,fail,error,problem,delay,not be ,remis,stel,warning,entreg,non ,recapit,bezorgd,levere,toimitta,dostarcz,"
+    "blocked,loop ,not member,notify",
     r"undeliver(?:ed|able)|returned mail|returning (?:message|mail)|return(?:ed)? to sender|failure notice|failure delivery|"
     r"deliver[yi]\w*[ -]+(?:\w+[ -]+)?(?:fail|problem|report|error|delay|abort|warning|status|notification)|(?:mail|message)[ -]+"
     r"(?:system )?(?:error|failure|problem|delayed|delivery (?:warning|failed|failure))|(?:mail|message|e-?mail)\w* (?:has )?(?:could|can) ?not be "
@@ -65,17 +69,16 @@ _BOUNCE_SUBJECT: Final = re.compile(
     r"не доставлено|недоставл|невозможно доставить|error sending your mail|problem delivering|"
     r"配信不能|配信でき|送信でき|エラーメール|メールエラー|エラー通知|退信|退件|無法傳遞|无法投递|未传递|系统退信|전송 실패|배달되지|"
     r"message you sent blocked|mail delivery|delivery has failed|loop (?:alert|back warning)|not member article|postmaster notify|error[- ]?message",
-    re.IGNORECASE,
 )
-_FORWARDED: Final = re.compile(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|doorst|enc|vs)[ \t]*:", re.IGNORECASE)
-_TICKET_OR_CRON: Final = re.compile(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]|Cron <")
+_FORWARDED: Final = Rare(r"(?:\[[^\]\n]{1,60}\][ \t]*)?(?:fwd?|wg|tr|rv|i|doorst|enc|vs)[ \t]*:", re.IGNORECASE)
+_TICKET_OR_CRON: Final = Rare(r"\[[^\]\n]{0,40}(?:#|-)[ \t]?\d{1,20}\]|Cron <")
 """How ticket systems begin the subjects of what they send, before the title that a person gave; and cron, before a command."""
-_COPY_FOR_POSTMASTER: Final = re.compile(r"postmaster (?:copy|warning):", re.IGNORECASE)
-_TITLE_OF_A_PERSON: Final = re.compile(r"[\[(].*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
+_COPY_FOR_POSTMASTER: Final = ("postmaster copy:", "postmaster warning:")
+_TITLE_OF_A_PERSON: Final = Rare(r"[\[(].*|.*\(#\d{1,9}\)[ \t]*", re.DOTALL)
 """Subjects of trackers and forums: their name in brackets before a title that a person wrote, or the number behind it."""
 _OF_LISTS: Final = (b"list-id", b"list-unsubscribe", b"list-post")
 """Headers of newsletters and lists: what a robot sends with them is mail that somebody wrote."""
-_BOUNCE_AT_END: Final = re.compile(r"\((?:delivery failed|undeliverable|undelivered)\)[ \t]*$", re.IGNORECASE)
+_BOUNCE_AT_END: Final = Rare(r"\((?:delivery failed|undeliverable|undelivered)\)[ \t]*$", re.IGNORECASE)
 """Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
 
 
@@ -87,7 +90,7 @@ class Phrases:
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self._all = [(frozenset(phrase.split(" ")[1:-1]), phrase) for phrase in phrases]
+        self._all = [(phrase.split(" ")[1:-1], phrase) for phrase in phrases]
         self._by_word: dict[str, list[int]] = {}
         for place, (inner, _) in enumerate(self._all):
             self._by_word.setdefault(max(inner, key=len, default=""), []).append(place)
@@ -103,8 +106,12 @@ class Phrases:
         places.sort()
         for place in places:
             inner, phrase = self._all[place]
-            if inner <= words and phrase in text:
-                yield place
+            for word in inner:
+                if word not in words:
+                    break
+            else:
+                if phrase in text:
+                    yield place
 
 
 @lazily
@@ -291,7 +298,7 @@ class Mail:
     @lazy
     def is_copy_for_postmaster(self) -> bool:
         """Whether Postfix shows its own operator (notify_classes) what it told somebody else, or could tell nobody."""
-        return bool(_COPY_FOR_POSTMASTER.match(self.subject))
+        return self.subject[:20].lower().startswith(_COPY_FOR_POSTMASTER)
 
     @lazy
     def tells_of_failure(self) -> bool:

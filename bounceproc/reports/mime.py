@@ -142,10 +142,8 @@ class Headers:
     def _decoded(self, at: int) -> str:
         end = self._end(at)
         value = self._text[at:end]
-        if value.isascii() and "=?" not in value:
-            value = value.strip()
-            if value.isprintable() and "  " not in value:
-                return value  # as nearly all are
+        if value.isascii() and "=?" not in value and "\x1b" not in value:
+            return " ".join(value.split())  # as nearly all are
         return value_text(self.block[at:end])
 
     def plain(self, name: bytes) -> str | None:
@@ -208,7 +206,7 @@ class Part:
         self.end = end
         self.depth = depth
         self._children: tuple[Part, ...] | None = None
-        head, self.body = split(data, start, end)
+        head, self.body = split(data, start, end, is_new=depth == 0)
         self.headers, self.content_type, self.type, self.encoding, _ = head
         self.report = report or self.type == "multipart/report"
         """Whether it is a multipart/report or stands in one, however deep."""
@@ -278,12 +276,15 @@ def has_stray_line(block: bytes) -> bool:
     return _STRAY.search(block, 0, len(block) - 1) is not None
 
 
-def split(data: bytes, start: int, end: int) -> tuple[Head, int]:
-    """The header of an entity, and where its body begins; an entity that ends before it begins has neither."""
+def split(data: bytes, start: int, end: int, *, is_new: bool = False) -> tuple[Head, int]:
+    """The header of an entity, and where its body begins; an entity that ends before it begins has neither.
+
+    A header that is `new`, as a message's own is, is not looked for among those that were read.
+    """
     if start >= end or data.startswith(b"\n", start):
         return _NO_HEAD, min(end, start + 1)
     stop = data.find(b"\n\n", start, end)
-    if 0 <= stop < start + SHORT_HEAD:
+    if 0 <= stop < start + SHORT_HEAD and not is_new:
         head = _known_head(b"\n%b\n" % data[start:stop])
     else:
         stop = min(stop if stop >= 0 else end, start + MAX_HEADER)

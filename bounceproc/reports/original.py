@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from bounceproc.address import Address
+from bounceproc.rare import Rare
 from bounceproc.reports.decode import transfer_decoded
 from bounceproc.reports.fields import address
 from bounceproc.reports.mime import MAX_HEADER, Headers, Part, split
@@ -23,14 +23,22 @@ _MARK: Final = re.compile(
     r"|(?:received|return-path|x-received|dkim-signature):[ \t]?\S)"
 )
 """The line, in lower case, from which on a notice quotes our own mail."""
-_FIELD: Final = re.compile(r"^([ \t]{0,8})([!-9;-~]{1,80}):", re.MULTILINE)
+_FIELD: Final = Rare(r"^([ \t]{0,8})([!-9;-~]{1,80}):", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
 class Original:
     """The header of a returned mail."""
 
-    headers: Headers
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers = headers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Original) and other.headers == self.headers
+
+    def __hash__(self) -> int:
+        return hash(self.headers)
 
     @classmethod
     def in_part(cls, part: Part) -> Original:
@@ -42,7 +50,7 @@ class Original:
         """The same for a part of which the encoding, and where its body begins and ends, are known."""
         if encoding in ("base64", "quoted-printable"):
             octets = transfer_decoded(data[start : min(end, start + MAX_HEADER * 2)], encoding)[:MAX_HEADER]
-            return cls(split(octets, 0, len(octets))[0].headers)
+            return cls(split(octets, 0, len(octets), is_new=True)[0].headers)
         while data.startswith(b"\n", start) and start < end:
             start += 1
         end = min(end, start + MAX_HEADER)
@@ -63,7 +71,7 @@ class Original:
         if indent:
             block = "\n".join(line.removeprefix(indent) for line in block.split("\n"))
         octets = block.encode("utf-8", "replace")
-        return cls(split(octets, 0, len(octets))[0].headers)
+        return cls(split(octets, 0, len(octets), is_new=True)[0].headers)
 
     @property
     def message_id(self) -> str | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bounceproc.event import EventType, Kind, Trust, happened
+from bounceproc.rare import Rare
 from bounceproc.reports import delay, fields
 from bounceproc.reports.mail import Phrases
 from bounceproc.reports.original import addresses
@@ -55,9 +54,9 @@ MAX_FLUFL_PARTS: Final = 20
 
 _ADDRESS: Final = r"(?:\"[^\"\n]{1,128}\"|[^\s<>()\[\],;:\"'|`]{1,200})@[^\s<>()\[\],;:\"'|`]{1,255}"
 _LINE: Final = r"^[ \t>*|]*[\"<]?@TO@[\">]?(?:[ \t]*<mailto:[^>\n]*>)?(?=[ \t]*$|[ \t]*[:\[(]|[ \t]+\S|\.\.\.)"
-_BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
-_PLACEHOLDER: Final = re.compile(r"@(TO|FROM)(\d?)@")
-CODED: Final = re.compile(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
+_BLANK_LINE: Final = Rare(r"\n[ \t]*\n")
+_PLACEHOLDER: Final = Rare(r"@(TO|FROM)(\d?)@")
+CODED: Final = Rare(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
 """A reply code or an enhanced status code: a text with one is somebody's reply."""
 _REPLY: Final = re.compile(r"[ \t>]*<<<[ \t]*(.*)")
 _QUOTED_REPLY: Final = re.compile(
@@ -67,8 +66,10 @@ _QUOTED_REPLY: Final = re.compile(
 _TRANSCRIPT: Final = re.compile(r"Transcript of (?:the )?session follows[^\n]*\n", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ProseFormat:
+FORMATS: Final = Path(__file__).with_name("prose_formats.toml")
+
+
+class ProseFormat(NamedTuple):
     """How one mail system writes its notices. The fields are those of `prose_formats.toml`."""
 
     id: str
@@ -118,11 +119,44 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(named, re.MULTILINE | re.IGNORECASE)
 
 
+def _first(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
+    """`pattern.search(text, start)`; see `_each`."""
+    if not pattern.pattern.startswith("^"):
+        return pattern.search(text, start)
+    return next(iter(_each(pattern, text, start, len(text), 1)), None)
+
+
+def _each(
+    pattern: re.Pattern[str], text: str, start: int, stop: int, most: int = MAX_RECIPIENTS
+) -> list[re.Match[str]]:
+    """The first matches of a pattern between two places, those of `finditer`.
+
+    One that begins with `^` is tried where lines begin: left to itself, the library tries it at every letter.
+    """
+    if not pattern.pattern.startswith("^"):
+        return list(islice(pattern.finditer(text, start, stop), most))
+    found: list[re.Match[str]] = []
+    at = start
+    while len(found) < most:
+        if at > 0 and text[at - 1] != "\n":
+            at = text.find("\n", at, stop) + 1
+            if at == 0:
+                break
+        match = pattern.match(text, at, stop)
+        if match is not None:
+            found.append(match)
+        at = max(at + 1, match.end() if match is not None else 0)
+        if at > stop:
+            break
+    return found
+
+
 @cache
 def _tables() -> list[dict[str, Any]]:
     """The `[[format]]` tables in the order of the file."""
-    text = files("bounceproc.reports").joinpath("prose_formats.toml").read_text("utf-8")
-    found: list[dict[str, Any]] = tomllib.loads(text)["format"]
+    import tomllib  # noqa: PLC0415 - loaded with the file
+
+    found: list[dict[str, Any]] = tomllib.loads(FORMATS.read_text("utf-8"))["format"]
     return found
 
 
@@ -208,14 +242,14 @@ def _named(form: ProseFormat, text: str) -> list[Named]:
     """The recipients that the notice lists in this format, each once, each with its reason."""
     start = 0
     if form.begin is not None:
-        begun = form.begin.search(text)
+        begun = _first(form.begin, text)
         if begun is None:
             return []
         start = begun.end()
-    ended = form.end.search(text, start) if form.end is not None else None
+    ended = _first(form.end, text, start) if form.end is not None else None
     stop = ended.start() if ended else len(text)
-    matches = list(islice(form.recipient.finditer(text, start, stop), MAX_RECIPIENTS))
-    begun = form.transcript.search(text) if form.transcript is not None else None
+    matches = _each(form.recipient, text, start, stop)
+    begun = _first(form.transcript, text) if form.transcript is not None else None
     dialogue = Dialogue.parse(text[begun.end() :]) if begun else None
     found: list[Named] = []
     for at, match in enumerate(matches):
@@ -277,13 +311,12 @@ def _shared(found: list[Named], form: ProseFormat, text: str) -> list[Named]:
 
 def _common(form: ProseFormat, text: str) -> str:
     for pattern in (form.reason, form.otherwise):
-        if pattern is not None and (told := pattern.search(text)):
+        if pattern is not None and (told := _first(pattern, text)):
             return _clean(told["why"])
     return _told(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Dialogue:
+class Dialogue(NamedTuple):
     """An SMTP dialogue as Sendmail quotes it, cut into what belongs together.
 
     What the other side or a local program said (`<<< 550 ...`) stands before a line of Sendmail's own that names the address,
@@ -428,10 +461,13 @@ def read_flufl(mail: Mail) -> Report | None:
 
 def _flufl(octets: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:
     # Loaded when needed: two dozen detectors and the email package, which most runs never ask.
+    import logging  # noqa: PLC0415
     from email import message_from_bytes  # noqa: PLC0415
 
     from flufl.bounce import all_failures  # noqa: PLC0415
 
+    # It logs a traceback for each header that it trips over, and its exceptions are expected here.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
         temporary, permanent = all_failures(message_from_bytes(octets))
         return frozenset(temporary), frozenset(permanent)

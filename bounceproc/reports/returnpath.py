@@ -5,27 +5,28 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bounceproc.rare import Rare
 from bounceproc.reports.fields import parsed
 
 if TYPE_CHECKING:
     from bounceproc.address import Address
 
-_BATV: Final = re.compile(r"(?:prvs|btv1)={1,2}[^=@]{1,40}={1,2}(?=[^=])", re.IGNORECASE)
-_SRS0: Final = re.compile(r"srs0[=+-][^=@]{1,40}[=+][^=+@]{1,10}[=+]([^=+@]{1,255})[=+](.{1,255})", re.IGNORECASE)
-_SRS1: Final = re.compile(r"srs1[=+-][^=@]{1,40}=[^=@]{1,255}=(?==|\+|-)", re.IGNORECASE)
-_PREFIX: Final = re.compile(
+_BATV: Final = Rare(r"(?:prvs|btv1)={1,2}[^=@]{1,40}={1,2}(?=[^=])", re.IGNORECASE)
+_SRS0: Final = Rare(r"srs0[=+-][^=@]{1,40}[=+][^=+@]{1,10}[=+]([^=+@]{1,255})[=+](.{1,255})", re.IGNORECASE)
+_SRS1: Final = Rare(r"srs1[=+-][^=@]{1,40}=[^=@]{1,255}=(?==|\+|-)", re.IGNORECASE)
+_PREFIX: Final = Rare(
     r"[^+=]*\+|(?:[^=]*[-_.])?(?:bounces?|return(?:s|ed)?|errors?|verp|unsub(?:scribe)?|leave|b)[-_.]", re.IGNORECASE
 )
 _TOKENS: Final = (
     (
-        re.compile(r"bounces?\+", re.IGNORECASE),
-        re.compile(r"\d+-[0-9a-f]{4,8}-|[0-9a-f]{6,}\.[0-9a-f]{4,}-", re.IGNORECASE),
+        Rare(r"bounces?\+", re.IGNORECASE),
+        Rare(r"\d+-[0-9a-f]{4,8}-|[0-9a-f]{6,}\.[0-9a-f]{4,}-", re.IGNORECASE),
     ),
-    (re.compile(r"(?:[^=]*[-_.])?return-", re.IGNORECASE), re.compile(r"\d+-")),
+    (Rare(r"(?:[^=]*[-_.])?return-", re.IGNORECASE), Rare(r"\d+-")),
 )
 """What stands between prefix and recipient by a known convention: SendGrid's and Mailgun's numbers of the account and the
 message, and the number of the message in ezmlm (`list-return-123-user=example.com`)."""
-_NUMBERED: Final = re.compile(r"[\w.]*\d[\w.]*-")
+_NUMBERED: Final = Rare(r"[\w.]*\d[\w.]*-")
 """What may be a number of somebody's own, or the first half of a name."""
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.event import Event, EventType, Kind
+from bounceproc.rare import Rare
 from bounceproc.reports import fields
 from bounceproc.reports.original import addresses
 from bounceproc.reports.report import Report
@@ -18,11 +19,9 @@ _WORDS: Final = (
     r"abmelden|abbestellen|austragen|désabonne\w*|désinscri\w*|desinscribir\w*|cancelar (?:la )?suscripci[oó]n|(?:dar(?:me)? de )?baja|"
     r"cancellami|disiscrivi\w*|uitschrijven|afmelden|avsluta|avregistrera|cancelar inscri[cç][aã]o|отписаться|配信停止|退订|退訂)"
 )
-_SUBJECT: Final = re.compile(
-    rf"{_WORDS}(?:[ \t:,-]+(?:me\b|from\b.{{0,80}}|[\w.+/=:|-]{{1,200}}))?[ \t.!]*", re.IGNORECASE
-)
-_BARE: Final = re.compile(rf"{_WORDS}(?: me)?[ \t.!]*", re.IGNORECASE)
-_LOCAL: Final = re.compile(
+_SUBJECT: Final = Rare(rf"{_WORDS}(?:[ \t:,-]+(?:me\b|from\b.{{0,80}}|[\w.+/=:|-]{{1,200}}))?[ \t.!]*", re.IGNORECASE)
+_BARE: Final = Rare(rf"{_WORDS}(?: me)?[ \t.!]*", re.IGNORECASE)
+_LOCAL: Final = Rare(
     r"(?:.*[-+._=])?(?:unsubscribe|unsub|opt-?out|leave|signoff|abmelden|desabonnement|baja)(?:[-+._=].*)?"
 )
 

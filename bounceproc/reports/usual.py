@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bounceproc.reports.report import Report
 
 _TYPE: Final = b"message/delivery-status"
+_REPORTS: Final = b"delivery-status"
 _MULTIPART: Final = "multipart/report;"
 _STATUS: Final = ("report-type=delivery-status", 'report-type="delivery-status"')
 _BOUNDARY: Final = re.compile(r"(?<!\w)boundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII | re.IGNORECASE)
@@ -31,7 +32,7 @@ def read(data: bytes) -> Report | None:
     """A notification of RFC 3464 whose line ends are normalised and that has text, fields and returned mail in this order."""
     top = data.find(b"\n\n")
     at = data.find(_TYPE, top)
-    if at < 0 or not 0 < top < MAX_HEADER or data[0] in _BEFORE:
+    if at < 0 or not 0 < top < MAX_HEADER or data[0] in _BEFORE or data.find(_REPORTS, 0, top) < 0:
         return None
     block = b"\n%b\n" % data[:top]
     if has_stray_line(block):

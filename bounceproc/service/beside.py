@@ -15,7 +15,7 @@ from select import select
 from typing import TYPE_CHECKING, Final, Self
 
 from bounceproc.pipeline import meant
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

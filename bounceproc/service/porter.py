@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bounceproc.pipeline import BatchResult
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.service.receive import Receiver
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import Ledger, RawMessage
+    from bounceproc.ports import Ledger
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.service.run import Summary
 
 SETTLED_AT_ONCE: Final = 1000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -56,4 +55,6 @@ def reference(door: str, data: bytes) -> str:
 
     A name that all of them share would make the ledger look through all of them for each one.
     """
+    from hashlib import blake2b  # noqa: PLC0415 - it brings OpenSSL
+
     return f"{door}#{blake2b(data, digest_size=12).hexdigest()}"

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import UsageError
-from bounceproc.ports import MessageBatch, RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import MAX_MESSAGE_BYTES, bounded
-from bounceproc.sources.mbox import split_mbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
-    from bounceproc.ports import Settlement
+    from bounceproc.ports import MessageBatch, Settlement
 
 STDIN: Final = "-"
 """The path that stands for standard input."""
@@ -48,6 +47,8 @@ class FileSource:
             UsageError: a path does not exist; nothing was read.
 
         """
+        from bounceproc.ports import MessageBatch  # noqa: PLC0415 - whoever reads messages alone needs no ports
+
         messages = read_messages(self._paths, stdin=self._stdin, mbox=self._mbox)
         for group in bounded(messages, lambda message: len(message.data)):
             yield MessageBatch(tuple(group))
@@ -125,6 +126,8 @@ def read_message(path: str, ref: str, limit: int = MAX_MESSAGE_BYTES) -> RawMess
 
 def _read_stream(stream: BinaryIO, ref: str, limit: int, *, mbox: bool) -> Iterator[RawMessage]:
     if mbox:
+        from bounceproc.sources.mbox import split_mbox  # noqa: PLC0415 - most files are none
+
         for number, data in enumerate(split_mbox(stream, limit), 1):
             yield _message(f"{ref}#{number}", data, limit)
     else:

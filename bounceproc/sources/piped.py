@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from bounceproc.ports import MessageBatch, RawMessage
+from bounceproc.ports import MessageBatch
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import HEAD_BYTES, MAX_MESSAGE_BYTES, reference
 
 if TYPE_CHECKING:

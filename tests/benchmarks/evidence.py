@@ -32,7 +32,8 @@ from bounceproc.evidence.weighing import Evidence
 from bounceproc.pipeline import Pipeline
 from bounceproc.policies import deciding_on_trust
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import MessageBatch, RawMessage, Recorded
+from bounceproc.ports import MessageBatch, Recorded
+from bounceproc.rawmessage import RawMessage
 from tests.unit.evidence.signing import Zone, sign
 from tests.unit.mails import complaint, dsn
 

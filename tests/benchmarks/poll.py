@@ -31,7 +31,8 @@ import sqlalchemy as sa
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.pipeline import Pipeline, meant, read
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import MessageBatch, RawMessage
+from bounceproc.ports import MessageBatch
+from bounceproc.rawmessage import RawMessage
 from bounceproc.store.store import Store
 from tests.benchmarks.classify import CORPUS, copies, measured
 from tests.servers.dovecot import start_dovecot

@@ -13,7 +13,8 @@ from bounceproc.ports import Checkpoint
 from bounceproc.sources.imap import Disposal, ImapSource
 
 if TYPE_CHECKING:
-    from bounceproc.ports import MessageBatch, RawMessage
+    from bounceproc.ports import MessageBatch
+    from bounceproc.rawmessage import RawMessage
     from tests.servers.dovecot import MailUser
 
 pytestmark = pytest.mark.server

@@ -17,7 +17,8 @@ from bounceproc.errors import ConfigError
 from bounceproc.finding import Finding, Level
 from bounceproc.pipeline import Pipeline
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import Checkpoint, RawMessage
+from bounceproc.ports import Checkpoint
+from bounceproc.rawmessage import RawMessage
 from bounceproc.store import shredding
 from bounceproc.store.checkup import check_database, check_folder, check_privacy, reached
 from bounceproc.store.engine import Database

@@ -15,7 +15,8 @@ from bounceproc.event import EventType, Trust
 from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import Pipeline
 from bounceproc.policies import policy_of
-from bounceproc.ports import MessageBatch, RawMessage
+from bounceproc.ports import MessageBatch
+from bounceproc.rawmessage import RawMessage
 from bounceproc.returnpath import make
 from bounceproc.sentmail import SentMail
 from tests.unit.mails import complaint, dsn

@@ -14,7 +14,8 @@ from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import EventType, Kind
 from bounceproc.pipeline import Pipeline
 from bounceproc.policy.history import KEPT_PER_GROUP
-from bounceproc.ports import Attempt, Checkpoint, Flight, MessageBatch, Outcome, RawMessage, Settlement
+from bounceproc.ports import Attempt, Checkpoint, Flight, MessageBatch, Outcome, Settlement
+from bounceproc.rawmessage import RawMessage
 from tests.store.kit import DAY, START, Bench, bounce, complaint, reading, soft
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.pipeline import Pipeline
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import MessageBatch, RawMessage
+from bounceproc.ports import MessageBatch
+from bounceproc.rawmessage import RawMessage
 from tests.store.kit import DAY, START, Bench, bounce, delivery, reading, soft
 
 if TYPE_CHECKING:

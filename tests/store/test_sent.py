@@ -13,7 +13,8 @@ from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import Trust
 from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import Pipeline
-from bounceproc.ports import MessageBatch, RawMessage, Sent
+from bounceproc.ports import MessageBatch, Sent
+from bounceproc.rawmessage import RawMessage
 from bounceproc.returnpath import digest, make
 from bounceproc.sentmail import SentMail
 from bounceproc.store.forgetting import Request

@@ -8,17 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bounceproc.policy.history import Evidence, History
-from bounceproc.ports import (
-    READ_AHEAD,
-    Attempt,
-    Checkpoint,
-    Flight,
-    MessageBatch,
-    RawMessage,
-    Reading,
-    Recorded,
-    Settlement,
-)
+from bounceproc.ports import READ_AHEAD, Attempt, Checkpoint, Flight, MessageBatch, Reading, Recorded, Settlement
+from bounceproc.rawmessage import RawMessage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

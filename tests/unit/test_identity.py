@@ -11,7 +11,7 @@ from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import Trust
 from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import meant
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.returnpath import make, make_header
 from tests.unit.mails import complaint, dsn
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounceproc import meaning
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import BadDataError, UnavailableError
-from bounceproc.event import BounceClass, EventType, Kind, Trust
+from bounceproc.event import BounceClass, Event, EventType, Kind, Trust
 from bounceproc.meaning import describe, interpret
 from bounceproc.pipeline import Pipeline, meant, raw_digest, read
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import Outcome, RawMessage, Reading
+from bounceproc.ports import Outcome, Reading
+from bounceproc.rawmessage import RawMessage
 from tests.unit.fakes import FakeLedger, batch_of
 from tests.unit.mails import NO_RECIPIENT, ORDINARY, complaint, dsn
 
@@ -60,12 +60,12 @@ def test_ordinary_mail_is_other_and_a_broken_report_is_malformed() -> None:
 
 
 def test_a_reader_that_raises_makes_one_malformed_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bad(_message: bytes) -> None:
+    def bad(_event: Event, **_values: object) -> None:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(meaning, "recognise", bad)
+    monkeypatch.setattr(Event, "_replace", bad)  # what is not compiled either
 
-    found = interpret(ORDINARY, default_classifier())
+    found = interpret(dsn(), default_classifier())
 
     assert found.kind is Kind.MALFORMED
     assert found.error == "the reader failed: RecursionError: too deep"

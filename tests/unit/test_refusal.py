@@ -9,7 +9,8 @@ import pytest
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.lookup import action, replies
 from bounceproc.pipeline import meant, read
-from bounceproc.ports import Outcome, RawMessage, Suppression
+from bounceproc.ports import Outcome, Suppression
+from bounceproc.rawmessage import RawMessage
 from bounceproc.refusal import is_ours
 from tests.unit.mails import dsn
 

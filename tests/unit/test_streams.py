@@ -10,7 +10,7 @@ import pytest
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import meant
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.returnpath import make
 from bounceproc.streams import Stream, Streams
 from tests.unit.mails import complaint, dsn

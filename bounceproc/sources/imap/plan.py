@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bounceproc.ports import Attempt, RawMessage
+    from bounceproc.ports import Attempt
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.sources.imap.folders import Selected
 
 

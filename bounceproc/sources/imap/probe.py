@@ -16,7 +16,7 @@ from bounceproc.sources.imap.source import ImapSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.sources.mailbox import Mailbox
 
 MAX_LOOKED_AT: Final = 500

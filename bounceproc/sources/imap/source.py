@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from bounceproc.errors import UnavailableError
-from bounceproc.ports import Checkpoint, Flight, MessageBatch, RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import HEAD_BYTES, MAX_ATTEMPTS, MAX_BATCH_BYTES, bounded
 from bounceproc.sources.imap.connection import close_connection, conversation, open_connection
 from bounceproc.sources.imap.disposing import Disposer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imapclient import IMAPClient
 
-    from bounceproc.ports import Attempt, Settlement
+    from bounceproc.ports import Attempt, Checkpoint, Flight, MessageBatch, Settlement
     from bounceproc.sources.imap.fetching import Listed
     from bounceproc.sources.imap.plan import Chunk
     from bounceproc.sources.mailbox import Disposal, Mailbox

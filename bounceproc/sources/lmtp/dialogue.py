@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aiosmtpd.lmtp import LMTP
 
 from bounceproc import __version__
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import HEAD_BYTES, reference
 from bounceproc.sources.lmtp.bounds import COMMIT_TIMEOUT, LINE_BYTES, MAX_DRAINED, MAX_RECIPIENTS
 from bounceproc.sources.lmtp.envelope import delivered_to, path_of

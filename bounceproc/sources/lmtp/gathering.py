@@ -12,7 +12,7 @@ from bounceproc.sources.bounds import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
 
 QUIET: Final = 5.0
 """Seconds without a message after which there is time for something else."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.sources.lmtp.hall import Hall
 
     Record: TypeAlias = Callable[[Sequence[RawMessage]], None]

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bounceproc.ports import MessageBatch, RawMessage
+from bounceproc.ports import MessageBatch
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import bounded
 from bounceproc.sources.files import MBOX_SUFFIXES, as_text, read_message, walk
 from bounceproc.sources.watched.quiet import is_quiet

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.errors import AccessError
-from bounceproc.ports import Checkpoint, MessageBatch, RawMessage
+from bounceproc.ports import Checkpoint, MessageBatch
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.bounds import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, MAX_MESSAGE_BYTES
 from bounceproc.sources.files import as_text
 from bounceproc.sources.mbox import spans_mbox

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from bounceproc.config import Disposal
-    from bounceproc.ports import Outcome, RawMessage, Settlement
+    from bounceproc.ports import Outcome, Settlement
+    from bounceproc.rawmessage import RawMessage
 
 DELIVERED: Final = ("new", "cur")
 """Where finished messages lie."""

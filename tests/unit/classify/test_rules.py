@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import operator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +28,7 @@ from bounceproc.event import BounceClass
 from bounceproc.status import EnhancedStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 GOOD = """
@@ -72,26 +73,56 @@ def test_the_registry_of_enhanced_status_codes_is_covered(built_in: RuleSet) -> 
 
 
 def test_the_compiled_rules_are_those_of_the_files(built_in: RuleSet) -> None:
-    assert json.loads(COMPILED.read_text(encoding="utf-8"))["digest"] == data_digest(), (
+    assert COMPILED.read_text(encoding="utf-8").partition("\n")[0] == data_digest(), (
         "a rule file changed: run python -m bounceproc.classify.compiled"
     )
     assert COMPILED.read_text(encoding="utf-8") == dump_compiled(built_in)
 
 
 def test_compiled_rules_of_other_files_are_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    stale = tmp_path / "compiled.json"
-    stale.write_text('{"digest": "of something else"}')
+    stale = tmp_path / "compiled.txt"
+    stale.write_text(COMPILED.read_text(encoding="utf-8").replace(data_digest(), "5-1-0badc0de", 1), encoding="utf-8")
     monkeypatch.setattr(module, "COMPILED", stale)
 
     assert len(load_rules().rules) == len(read_built_in().rules)
 
 
-def test_a_damaged_compiled_file_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    damaged = tmp_path / "compiled.json"
-    damaged.write_text("[1, 2")
-    monkeypatch.setattr(module, "COMPILED", damaged)
+DAMAGES: dict[str, Callable[[list[str]], object]] = {
+    "empty": lambda lines: lines.clear(),
+    "no JSON": lambda lines: operator.setitem(lines, 1, lines[1][:-1]),
+    "without words": lambda lines: lines.pop(2),
+    "a pattern too many": lambda lines: operator.setitem(lines, 3, f"{lines[3]}|word"),
+    "cut off in a line": lambda lines: lines.pop(),
+}
 
-    assert load_rules().rules
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_compiled_file_is_ignored(damage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines = COMPILED.read_text(encoding="utf-8").split("\n")
+    DAMAGES[damage](lines)
+    damaged = tmp_path / "compiled.txt"
+    damaged.write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(module, "COMPILED", damaged)
+    monkeypatch.setattr(module, "read_built_in", lambda: RuleSet.of([], Providers([])))
+
+    assert module.built_in_rules().rules == ()
+
+
+def test_the_rules_of_the_compiled_file_are_those_of_the_files(built_in: RuleSet) -> None:
+    found = module.built_in_rules()
+
+    assert all(rule.has_patterns == bool(rule.patterns) for rule in found.rules)
+    assert [told(rule) for rule in found.rules] == [told(rule) for rule in built_in.rules]
+    assert list(found.providers) == list(built_in.providers)
+    assert found.index.words == built_in.index.words
+    assert [found.index.behind(word) for word in found.index.words] == [
+        built_in.index.behind(word) for word in built_in.index.words
+    ]
+
+
+def told(rule: Rule) -> tuple[object, ...]:
+    conditions = (rule.status, rule.reply, rule.remote, rule.provider, rule.patterns, rule.has_conditions)
+    return (rule.id, rule.category, rule.class_, rule.vague, rule.doubt, rule.file, rule.note, *conditions)
 
 
 def test_an_operators_rule_goes_first(tmp_path: Path) -> None:

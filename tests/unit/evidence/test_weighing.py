@@ -20,7 +20,7 @@ from bounceproc.evidence.weighing import MAX_QUESTIONS, Evidence
 from bounceproc.pipeline import meant, read
 from bounceproc.policies import deciding_on_trust
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from tests.unit.evidence.signing import USUAL, Zone, record, sign
 from tests.unit.mails import complaint, dsn
 

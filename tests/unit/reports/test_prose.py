@@ -154,3 +154,26 @@ def said(text: str, subject: str = "Undeliverable") -> list[tuple[str, str, str]
 )
 def test_notices_name_the_address_and_the_reason(text: str, expected: list[tuple[str, str, str]]) -> None:
     assert said(text) == expected
+
+
+TEXTS = (
+    "",
+    "\n\n",
+    "a@x.example\n<b@x.example>: no\n\n  c@x.example  \nd@x.example",
+    "------\nTo: <a@x.example>\n<b@x.example>:\n   ----- Transcript of session follows -----\n<a@x.example>... 550 no\n---\n",
+    "User unknown:\n<a@x.example>\nbecause:\n500 no\n\n[Status: Error, Address: <a@x.example>, no]\nError: 550\n",
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_pattern_of_lines_finds_what_the_library_finds(text: str) -> None:
+    for form in prose.formats():
+        for pattern in (form.begin, form.end, form.recipient, form.reason, form.otherwise, form.transcript):
+            if pattern is None:
+                continue
+            for start in range(0, len(text) + 1, 7):
+                for stop in range(start, len(text) + 1, 11):
+                    found = [match.span() for match in prose._each(pattern, text, start, stop)]
+                    assert found == [match.span() for match in pattern.finditer(text, start, stop)]
+                first, wanted = prose._first(pattern, text, start), pattern.search(text, start)
+                assert (first and first.span()) == (wanted and wanted.span()), pattern.pattern

@@ -16,7 +16,7 @@ from bounceproc.classify.classifier import default_classifier
 from bounceproc.event import Trust
 from bounceproc.identity import Identifier, OurMail
 from bounceproc.pipeline import meant
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.returnpath import make
 from bounceproc.service.beside import Beside
 from bounceproc.store.copies import unpack
@@ -101,7 +101,7 @@ def test_it_ends_with_the_pipe(beside: Beside) -> None:
 ORPHANED = """
 import sys, time
 from bounceproc.classify.classifier import default_classifier
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.service.beside import Beside
 made = Beside(sys.argv[1:], default_classifier())
 made.begin([RawMessage("one", b"Subject: one", None)])()

@@ -20,7 +20,8 @@ from tests.unit.service.test_run import pipeline_on
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bounceproc.ports import Meaning, RawMessage, Reader
+    from bounceproc.ports import Meaning, Reader
+    from bounceproc.rawmessage import RawMessage
 
 
 def mail(count: int) -> list[MessageBatch]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bounceproc.errors import BounceprocError, UnavailableError
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.service.porter import Door, Porter
 from bounceproc.service.worker import STUCK_AFTER, State
 

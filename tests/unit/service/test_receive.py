@@ -11,7 +11,7 @@ from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import BounceprocError, UnavailableError
 from bounceproc.pipeline import Pipeline
 from bounceproc.policy.settings import Policy
-from bounceproc.ports import RawMessage
+from bounceproc.rawmessage import RawMessage
 from bounceproc.service.receive import SETTLED_AT_ONCE, Receiver
 from bounceproc.service.run import Summary
 from tests.unit.fakes import FakeLedger

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bounceproc.errors import UsageError
-from bounceproc.ports import Outcome, RawMessage, Settlement
+from bounceproc.ports import Outcome, Settlement
+from bounceproc.rawmessage import RawMessage
 from bounceproc.sources.files import FileSource, read_messages
 
 if TYPE_CHECKING:

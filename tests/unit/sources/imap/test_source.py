@@ -18,7 +18,8 @@ from tests.unit.sources.imap.conftest import AT_ONCE, STUMBLES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bounceproc.ports import RawMessage, Source
+    from bounceproc.ports import Source
+    from bounceproc.rawmessage import RawMessage
     from tests.unit.sources.imap.conftest import ScriptedServer
 
 HANG_UP = "hang up"

@@ -21,7 +21,7 @@ from bounceproc.sources.lmtp.server import converse
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bounceproc.ports import RawMessage
+    from bounceproc.rawmessage import RawMessage
 
 BOUND = 20.0
 """Seconds after which a test gives up waiting."""
