@@ -110,12 +110,12 @@ def _beginning(
 ) -> Iterator[dict[tuple[str, str], Opened]]:
     """The first folders, leased and connected while the database is opened: each of the two waits for other things.
 
-    That takes a database that is a file, and is there: the lease of its folders is a lock beside it.
+    That takes a database that is a file: the lease of its folders is a lock beside it.
     """
     from bounceproc.config.layers import sqlite_file
 
     database = sqlite_file(config.database_url())
-    if database is None or not database.is_file():
+    if database is None or not database.parent.is_dir():
         yield {}
         return
     begun: list[ExitStack] = []

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bounceproc.ports import Outcome
-from bounceproc.service.logs import tell
+from bounceproc.service.logs import is_heard, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +37,10 @@ class BatchLog:
     def batch(self, result: BatchResult) -> None:
         """One batch was recorded and settled."""
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
+        all_of_them = is_heard(logging.DEBUG)
         for reading in result.readings:
-            self._message(reading)
+            if all_of_them or reading.outcome is Outcome.MALFORMED:
+                self._message(reading)
         for incident in result.incidents:
             self.tell(
                 logging.WARNING,

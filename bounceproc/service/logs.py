@@ -140,6 +140,11 @@ def tell(level: int, message: str, *, error: BaseException | None = None, **fiel
         logging.getLogger(NAME).log(level, "%s", message, extra={FIELDS: fields}, exc_info=error)
 
 
+def is_heard(level: int) -> bool:
+    """Whether anybody reads lines of this level: many of them need not be made then."""
+    return logging.getLogger(NAME).isEnabledFor(level)
+
+
 def _forms(secret: str) -> set[str]:
     """A secret as it is, as Python and JSON quote it, and as it stands in an address of a database."""
     return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")}

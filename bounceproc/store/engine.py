@@ -14,6 +14,7 @@ from sqlalchemy import event, exc
 
 from bounceproc.errors import AccessError, ConfigError
 from bounceproc.store.faults import is_locked, translated
+from bounceproc.store.sealing import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +151,8 @@ def _sqlite(url: sa.URL, foreign_keys: bool) -> sa.Engine:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old", f"Use a Python with SQLite {oldest} or newer.")
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT})
+    connect = {"timeout": BUSY_TIMEOUT}
+    engine = sa.create_engine(url, hide_parameters=True, json_serializer=encoded, connect_args=connect)
 
     @event.listens_for(engine, "connect")
     def tune(connection: sqlite3.Connection, _record: object) -> None:

@@ -260,7 +260,7 @@ class Batch:
     def _messages(self, readings: Sequence[Reading]) -> list[int | None]:
         """Store each message that is new here; gives the row's id for those that nobody has seen anywhere."""
         known = self._firsts({reading.digest for reading in readings})
-        offered = self._offered(readings)
+        offered = self._offered([reading for reading in readings if reading.digest in known])
         firsts: dict[bytes, Reading] = {}
         for reading in readings:
             if reading.digest not in known:
@@ -286,7 +286,7 @@ class Batch:
         return found
 
     def _offered(self, readings: Sequence[Reading]) -> dict[tuple[str, bytes], int]:
-        """The rows of the places that these messages lie at, by reference and digest."""
+        """The rows of the places that these messages, which are known, lie at, by reference and digest."""
         found: dict[tuple[str, bytes], int] = {}
         for part in chunks(sorted({place(reading.ref) for reading in readings})):
             statement = sa.select(message.c.ref, message.c.digest, message.c.id).where(

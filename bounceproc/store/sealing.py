@@ -14,6 +14,7 @@ import json
 import os
 from datetime import UTC
 from hashlib import blake2b
+from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bounceproc.event import exact
@@ -54,23 +55,34 @@ def seal(rows: Sequence[dict[str, Any]], before: bytes, key: bytes) -> bytes:
 
 def commitment(row: Row, salt: bytes) -> bytes:
     """What a row commits itself to of its texts."""
-    return blake2b(
-        _JSON.encode(texts(row)).encode(), digest_size=SEAL_OCTETS, key=salt, person=b"bounceproc-text"
-    ).digest()
+    said = f"[{','.join([encoded(text) for text in texts(row)])}]"
+    return blake2b(said.encode(), digest_size=SEAL_OCTETS, key=salt, person=b"bounceproc-text").digest()
 
 
 def sealed(row: Row, before: bytes, key: bytes) -> bytes:
     """The seal of a row that has its commitment."""
     facts = [
-        *(row[name] for name in _FACTS),
+        *[row[name] for name in _FACTS],
         exact(row["at"].astimezone(UTC)),
         row["key"].hex(),
         _told(row["before"]),
         _told(row["after"]),
     ]
+    said = f"[{','.join([encoded(fact) for fact in facts])}]"
     # Both are of a fixed length, so that no octet can move from one to the other.
-    whole = before + row["commitment"] + _JSON.encode(facts).encode()
+    whole = before + row["commitment"] + said.encode()
     return blake2b(whole, digest_size=SEAL_OCTETS, key=key, person=b"bounceproc-seal").digest()
+
+
+def encoded(value: Any) -> str:
+    """A value in JSON, keys in their order, no spaces: of texts alone, as nearly all are, in a fraction of an encoder's time."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{quoted(name)}:{encoded(value[name])}" for name in sorted(value)]) + "}"
+    return _JSON.encode(value)
 
 
 def texts(row: Row) -> list[str | None]:
