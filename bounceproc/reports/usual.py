@@ -21,7 +21,9 @@ _TYPE: Final = b"message/delivery-status"
 _REPORTS: Final = b"delivery-status"
 _MULTIPART: Final = "multipart/report;"
 _STATUS: Final = ("report-type=delivery-status", 'report-type="delivery-status"')
-_BOUNDARY: Final = re.compile(r"(?<!\w)boundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII | re.IGNORECASE)
+_BOUNDARY: Final = "boundary="
+_VALUE: Final = re.compile(r"(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII)
+_BEFORE_NAME: Final = frozenset(" \t\n;")
 _ESC: Final = 0x1B
 _BEFORE: Final = frozenset(b"\n>F")
 """How what a mailbox of old puts before a header begins."""
@@ -73,7 +75,8 @@ def _boundary(content_type: str) -> bytes:
     lowered = content_type.lower()
     if not lowered.lstrip().startswith(_MULTIPART) or not (_STATUS[0] in lowered or _STATUS[1] in lowered):
         return b""
-    found = _BOUNDARY.match(content_type, at) if (at := lowered.find("boundary=")) > 0 else None
+    at = lowered.find(_BOUNDARY)
+    found = _VALUE.match(content_type, at + len(_BOUNDARY)) if at > 0 and lowered[at - 1] in _BEFORE_NAME else None
     return (found[1] or found[2] or "").encode("latin-1") if found else b""
 
 
