@@ -81,11 +81,16 @@ _BOUNCE_AT_END: Final = re.compile(r"\((?:delivery failed|undeliverable|undelive
 """Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
 
 
+_SIGNS: Final = "#_>('q-:"
+"""Signs that not every notice has, the rarest first."""
+
+
 class Phrases:
     """Phrases to be found in the beginning of a notice (`Mail.squeezed`), in their order.
 
     One of three words or more is searched for only where all its inner words are words of the notice: of a hundred
-    searches through a text a handful are left. The outer words may be pieces of longer ones.
+    searches through a text a handful are left. The outer words may be pieces of longer ones. Of the others those with a sign
+    are searched for where the text has that sign.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
@@ -93,13 +98,19 @@ class Phrases:
         self._by_word: dict[str, list[int]] = {}
         for place, (inner, _) in enumerate(self._all):
             self._by_word.setdefault(max(inner, key=len, default=""), []).append(place)
-        self._always = self._by_word.pop("", [])
+        self._by_sign: dict[str, list[int]] = {}
+        for place in self._by_word.pop("", []):
+            sign = next((sign for sign in _SIGNS if sign in self._all[place][1]), "")
+            self._by_sign.setdefault(sign, []).append(place)
         self._longest = frozenset(self._by_word)
 
     def within(self, mail: Mail) -> Iterator[int]:
         """The places of those phrases that stand in it, one after the other."""
         text, words = mail.squeezed, mail.words
-        places = list(self._always)
+        places: list[int] = []
+        for sign, of_sign in self._by_sign.items():
+            if sign in text:
+                places += of_sign
         for word in self._longest & words:
             places += self._by_word[word]
         places.sort()

@@ -303,7 +303,7 @@ def _shared(found: list[Named], form: ProseFormat, text: str) -> list[Named]:
         why = one.why or (common if form.reason is not None else why or common)
         earlier = merged.get(one.recipient.normal)
         if earlier is None or (CODED.search(why) and not CODED.search(earlier.why)):
-            merged[one.recipient.normal] = one._replace(why=why)
+            merged[one.recipient.normal] = one if why == one.why else one._replace(why=why)
     return list(reversed(merged.values()))
 
 
