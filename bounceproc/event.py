@@ -170,5 +170,4 @@ def iso(moment: datetime | None) -> str | None:
         return None
     at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     year = str(at.year) if at.year > 999 else f"{at.year:04}"
-    day = f"{year}-{_TWO[at.month]}-{_TWO[at.day]}"
-    return f"{day}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}Z"
+    return f"{year}-{_TWO[at.month]}-{_TWO[at.day]}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}Z"
