@@ -40,6 +40,7 @@ COMPILED: Final = (
         )
     ),
     *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "sought", "unsubscribe", "usual")),
+    "sources/files",
     *(f"policy/{name}" for name in ("counting", "decide", "history", "rows", "secondlook", "settings", "verdict")),
 )
 """Modules of the core that are asked for every message, without their suffix. None of them leads to a library that is not there
