@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 # ---- mail in ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RawMessage:
+class RawMessage(NamedTuple):
     """One message as it lies in a source."""
 
     ref: str

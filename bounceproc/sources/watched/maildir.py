@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -99,7 +98,7 @@ class MaildirSource(FolderSource):
             delivered = Path(path).stat().st_mtime  # where Maildir keeps the date of delivery
         except OSError:
             return message
-        return replace(message, received_at=datetime.fromtimestamp(min(delivered, time.time()), UTC))
+        return message._replace(received_at=datetime.fromtimestamp(min(delivered, time.time()), UTC))
 
 
 def _is_move(disposal: Disposal) -> bool:
