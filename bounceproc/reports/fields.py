@@ -87,7 +87,8 @@ def blocks(text: str) -> list[Block]:
     names = _NAMES
     for line in text.split("\n", MAX_FIELDS)[:MAX_FIELDS]:
         head, colon, value = line.partition(":")
-        if head in names and colon and (known := names[head]) not in block:
+        known = names.get(head)
+        if known is not None and colon and known not in block:
             name = known
             block[name] = value.strip()
             continue

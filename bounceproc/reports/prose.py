@@ -209,23 +209,23 @@ def read_sentence(mail: Mail) -> Report | None:
 
 
 def _matches(mail: Mail, trust: Trust) -> Iterable[tuple[ProseFormat, list[Named]]]:
-    """The formats of this trust that a notice is in, with those it names.
-
-    The sender's address, ours, is named only in passing.
-    """
+    """The formats of this trust that a notice is in, with those it names."""
     text = mail.notice
-    ours = mail.headers.get(b"to").lower()
     tried: ProseFormat | None = None
     for form in marks(trust).within(mail):
         if form is not tried:
             tried = form
             if found := _named(form, text):
-                yield form, _without(found, ours)
+                yield form, _without_ours(found, mail)
             elif form.original_to and (found := _in_original(mail, form)):
                 yield form, found
 
 
-def _without(found: list[Named], ours: str) -> list[Named]:
+def _without_ours(found: list[Named], mail: Mail) -> list[Named]:
+    """Those named without the sender's address, ours, which is named only in passing: all where it is the only one."""
+    if len(found) == 1:
+        return found
+    ours = mail.headers.get(b"to").lower()
     others = [one for one in found if one.final.normal not in ours]
     return others or found
 
