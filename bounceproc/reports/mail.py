@@ -35,14 +35,14 @@ _MACHINE_LOCAL: Final = re.compile(
     r"(?:mailer[-_. ]?daemon|mail[-_.]?daemon|mdaemon|post_?master|postmaster[\w.+-]*|mail\.delivery\.(?:sub)?system|"
     r"mail[-_.]?system|mail[-_.]?deliver\w*|delivery[-_.]?\w*|bounces?|ndr|dsn|smtpd?|mta|inetgw\d*|microsoftexchange\w+)"
 )
-_MACHINE_NAME: Final = re.compile(
+_MACHINE_NAME: Final = Sought(
+    "mail,delivery ,administra,master,microsoft outlook",
     r"(?:mail(?:er)?[ -]?(?:delivery|deliver|daemon|administrator|system)|delivery (?:sub)?system|system administrator|"
     r"post ?master|ndr administrator|systemadministrator|administrateur syst|administrador del sistema|microsoft outlook\b)",
-    re.IGNORECASE,
 )
-USUAL_DAEMON: Final = re.compile(
+USUAL_DAEMON: Final = Sought(
+    "mailer-daemon,postmaster",
     r"[^<>@]*<(?:mailer-daemon|postmaster)@[^<>\s]+>[ \t]*|(?:mailer-daemon|postmaster)@[^<>\s]+(?:[ \t][^<>@]*)?",
-    re.IGNORECASE,
 )
 """How nearly all mail systems write themselves in From: one look instead of an address read and two patterns searched."""
 _ROBOT: Final = re.compile(
@@ -155,7 +155,7 @@ class Mail:
 
     def give(self, name: str, value: object) -> None:
         """Set a lazy attribute whose value somebody knows sooner."""
-        self.__dict__[name] = value
+        setattr(self, name, value)
 
     @lazy
     def root(self) -> Part:

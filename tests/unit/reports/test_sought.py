@@ -11,6 +11,8 @@ from bounceproc.reports import arf, autoreply, mail
 from bounceproc.reports.sought import Sought
 
 ALL = {
+    "daemon": mail.USUAL_DAEMON,
+    "machine": mail._MACHINE_NAME,
     "bounce": mail._BOUNCE_SUBJECT,
     "jmrp": arf._JMRP_SUBJECT,
     "desk": arf._DESK_SUBJECT,
@@ -53,4 +55,6 @@ def test_a_text_is_searched_in_any_case_and_where_it_is_not_ascii() -> None:
     assert sought.search("This is Müll")
     assert sought.match("Spam")
     assert not sought.match("No spam")
+    assert sought.fullmatch("spam")
+    assert not sought.fullmatch("spam!")
     assert not sought.search("nothing")
