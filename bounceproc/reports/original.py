@@ -10,6 +10,7 @@ from bounceproc.reports.decode import transfer_decoded
 from bounceproc.reports.fields import address
 from bounceproc.reports.mime import MAX_HEADER, Headers, Part, split
 
+_LF: Final = ord("\n")
 _IS_COPY: Final = "is a copy of (?:the|your)"
 _MARK: Final = re.compile(
     r"\n[ \t>|*=-]{0,80}+(?:"
@@ -53,7 +54,7 @@ class Original:
         if encoding in ("base64", "quoted-printable"):
             octets = transfer_decoded(data[start : min(end, start + MAX_HEADER * 2)], encoding)[:MAX_HEADER]
             return cls(split(octets, 0, len(octets), is_new=True)[0].headers)
-        while data.startswith(b"\n", start) and start < end:
+        while start < end and data[start] == _LF:
             start += 1
         end = min(end, start + MAX_HEADER)
         stop = data.find(b"\n\n", start, end)

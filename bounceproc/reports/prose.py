@@ -265,13 +265,13 @@ def _one(form: ProseFormat, match: re.Match[str], text: str, following: int, dia
         return None
     recipient = original or final
     assert recipient is not None
+    if dialogue is not None and (said := dialogue.about(final or recipient)):
+        return Named(recipient, final or recipient, _clean(said))
     why = groups.get("why") or groups.get("why2") or ""
     if not why and form.reason is None:
         why = _paragraph(text[match.end() : following])
     elif why and (len(why) < SHORT or why.endswith(":")):
         why = f"{why} {_paragraph(text[match.end() : following])}"
-    if dialogue is not None:
-        why = dialogue.about(final or recipient) or why
     return Named(recipient, final or recipient, _clean(why))
 
 

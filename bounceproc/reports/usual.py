@@ -25,6 +25,7 @@ _BOUNDARY: Final = "boundary="
 _VALUE: Final = re.compile(r"(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII)
 _BEFORE_NAME: Final = frozenset(" \t\n;")
 _ESC: Final = 0x1B
+_LF: Final = ord("\n")
 _BEFORE: Final = frozenset(b"\n>F")
 """How what a mailbox of old puts before a header begins."""
 _PLAIN: Final = frozenset(("", "7bit", "8bit"))
@@ -63,7 +64,8 @@ def read(data: bytes) -> Report | None:
     text = data[body:end]
     if returned is None or returned[0].type not in RETURNED_TYPES or not text.isascii() or _ESC in text:
         return None
-    if data.startswith(b"\n", begin := first + len(delimiter)):
+    begin = first + len(delimiter)
+    if data[begin] == _LF:
         mail.give("text_at", (begin + 1, second))
     mail.give("original", Original.in_body(data, returned[0].encoding, *returned[1:]))
     found = dsn.report(mail, text[: dsn.MAX_REPORT].decode("ascii"), "rfc3464")
@@ -86,12 +88,17 @@ def _entity(data: bytes, at: int, delimiter: bytes, *, is_last: bool = False) ->
     None where no other delimiter line ends it, unless it is the last one: returned mail is often cut off.
     """
     begin = at + len(delimiter)
-    if at < 0 or not data.startswith(b"\n", begin):
+    if at < 0 or data[begin : begin + 1] != b"\n":
         return None
     end = data.find(delimiter, begin)
     if end < 0 and is_last:
         end = len(data)
-    elif end < 0 or not data.startswith((b"\n", b"--"), end + len(delimiter)):
+    elif end < 0 or not _is_end(data, end + len(delimiter)):
         return None
     head, body = split(data, begin + 1, end)
     return head, body, end
+
+
+def _is_end(data: bytes, at: int) -> bool:
+    """Whether a delimiter line ends there, or goes on as the last one does."""
+    return data[at : at + 1] == b"\n" or data[at : at + 2] == b"--"
