@@ -180,7 +180,8 @@ class Marks:
 
     def within(self, mail: Mail) -> Iterator[ProseFormat]:
         """The formats of which a mark stands in a notice, in order; some twice."""
-        return (_format(self._forms[place]) for place in self._phrases.within(mail))
+        for place in self._phrases.within(mail):
+            yield _format(self._forms[place])  # no expression: compiled, that is a list, and all marks are searched for
 
 
 marks = cache(Marks)
