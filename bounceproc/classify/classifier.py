@@ -306,7 +306,7 @@ def _codes(
     statuses: list[EnhancedStatus] = []
     replies: list[int] = []
     reply_at = 0
-    for found in islice(_CODE.finditer(text), _MAX_CODES):
+    for found in islice(_CODE.finditer(text), _MAX_CODES) if "5" in text or "4" in text else ():
         subject, detail, rest = found.groups()
         if rest:
             reply_at = reply_at if replies else found.start()

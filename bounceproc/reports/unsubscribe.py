@@ -9,6 +9,7 @@ from bounceproc.event import Event, EventType, Kind
 from bounceproc.reports import fields
 from bounceproc.reports.original import addresses
 from bounceproc.reports.report import Report
+from bounceproc.reports.sought import Sought
 
 if TYPE_CHECKING:
     from bounceproc.reports.mail import Mail
@@ -18,10 +19,12 @@ _WORDS: Final = (
     r"abmelden|abbestellen|austragen|désabonne\w*|désinscri\w*|desinscribir\w*|cancelar (?:la )?suscripci[oó]n|(?:dar(?:me)? de )?baja|"
     r"cancellami|disiscrivi\w*|uitschrijven|afmelden|avsluta|avregistrera|cancelar inscri[cç][aã]o|отписаться|配信停止|退订|退訂)"
 )
-_SUBJECT: Final = re.compile(
-    rf"{_WORDS}(?:[ \t:,-]+(?:me\b|from\b.{{0,80}}|[\w.+/=:|-]{{1,200}}))?[ \t.!]*", re.IGNORECASE
+_ASKED: Final = (
+    "unsub,un-sub,signoff,leave,opt,remove,stop,abmelden,abbestellen,austragen,desinscribir,cancelar,baja,cancellami,disiscrivi,"
+    "uitschrijven,afmelden,avsluta,avregistrera"
 )
-_BARE: Final = re.compile(rf"{_WORDS}(?: me)?[ \t.!]*", re.IGNORECASE)
+_SUBJECT: Final = Sought(_ASKED, rf"{_WORDS}(?:[ \t:,-]+(?:me\b|from\b.{{0,80}}|[\w.+/=:|-]{{1,200}}))?[ \t.!]*")
+_BARE: Final = Sought(_ASKED, rf"{_WORDS}(?: me)?[ \t.!]*")
 _LOCAL: Final = re.compile(
     r"(?:.*[-+._=])?(?:unsubscribe|unsub|opt-?out|leave|signoff|abmelden|desabonnement|baja)(?:[-+._=].*)?"
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bounceproc.reports import arf, autoreply, mail
+from bounceproc.reports import arf, autoreply, mail, unsubscribe
 from bounceproc.reports.sought import Sought
 
 ALL = {
@@ -18,6 +18,8 @@ ALL = {
     "desk": arf._DESK_SUBJECT,
     "dmarc": arf._DMARC_SUBJECT,
     "answer": autoreply._SUBJECT,
+    "unsubscribe": unsubscribe._SUBJECT,
+    "bare": unsubscribe._BARE,
 }
 
 
