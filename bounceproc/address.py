@@ -15,9 +15,10 @@ NORMAL_FORM: Final = 1
 MAX_OCTETS: Final = 320
 """Local part (64), `@` and domain (255) of RFC 5321 4.5.3.1. The local part alone may be longer: VERP makes such addresses."""
 
-_PLAIN: Final = re.compile(
-    r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+@[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
-)
+LABEL: Final = r"[a-z0-9_][a-z0-9_-]*+(?<!-)"
+"""A label of a domain name, as a pattern."""
+
+_PLAIN: Final = re.compile(rf"[a-z0-9!#$%&'*+/=?^_`{{|}}~.-]++@{LABEL}(?:\.{LABEL})*")
 _LITERAL: Final = Rare(r"\[[0-9a-z:.]+\]")
 _FORBIDDEN: Final = Rare(r"[\x00-\x20\x7f-\xa0\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\ud800-\udfff]")
 """White space, controls, what turns the direction of writing, and what no text holds: nobody's address, and a trap in a terminal."""

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 _ENHANCED: Final = re.compile(r"[245](?<![\d.][245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 """The first sign is literal, here and below, so that the search is fast."""
+_CLASSES: Final = ("5.", "4.", "2.")
 _BEGINS: Final = re.compile(r"[2-5][0-5]\d[\s\-#]")
 """How nearly every reply begins: one look instead of a search."""
 _REPLY: Final = re.compile(r"[2-5](?<![\d.][2-5])[0-5]\d(?=[\s\-#]|$)")
@@ -29,6 +30,11 @@ class EnhancedStatus(NamedTuple):
     @classmethod
     def find(cls, text: str) -> EnhancedStatus | None:
         """The first code in an SMTP reply or Diagnostic-Code. An IP address is none."""
+        for begins in _CLASSES:
+            if begins in text:
+                break
+        else:
+            return None  # sooner seen than by the search
         found = _ENHANCED.search(text)
         return _status(found[0][0], found[1], found[2]) if found else None
 

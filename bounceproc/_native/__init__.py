@@ -42,6 +42,7 @@ COMPILED: Final = (
         )
     ),
     *(f"reports/{name}" for name in ("recognise", "report", "returnpath", "ses", "sought", "unsubscribe", "usual")),
+    "sources/files",
     *(
         f"policy/{name}"
         for name in ("counting", "decide", "history", "incident", "rows", "secondlook", "settings", "verdict")

@@ -123,7 +123,8 @@ class Classifier:
         class_ = class_of(rule, status, smtp_code)
         if class_ is BounceClass.HARD and place in self._conditional and rule.has_patterns and _CUT.search(text):
             class_ = BounceClass.SOFT
-        return Classification(rule.category, class_, rule.id, status, smtp_code)
+        # A named tuple's own constructor is Python of its own, not to be compiled.
+        return tuple.__new__(Classification, (rule.category, class_, rule.id, status, smtp_code))
 
     def _place(self, text: str, reply_at: int, facts: Facts) -> int:
         """The place of the first rule that matches: the words of the reply, then those before it, and the codes."""
@@ -310,7 +311,7 @@ def _codes(
     statuses: list[EnhancedStatus] = []
     replies: list[int] = []
     reply_at = 0
-    for found in islice(_CODE.finditer(text), _MAX_CODES):
+    for found in islice(_CODE.finditer(text), _MAX_CODES) if "5" in text or "4" in text else ():
         subject, detail, rest = found.groups()
         if rest:
             reply_at = reply_at if replies else found.start()

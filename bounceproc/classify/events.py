@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from bounceproc.classify.classification import Classification
     from bounceproc.classify.classifier import Classifier
     from bounceproc.event import Event
+    from bounceproc.status import EnhancedStatus
 
+_escaped: Final = encode_basestring
 CLASSIFIED: Final = frozenset({EventType.BOUNCE, EventType.DELAY})
 """The events that have a category: they say that a delivery failed, or has not worked yet."""
 
@@ -32,7 +34,7 @@ def written(event: Event, classifier: Classifier) -> str:
     return (
         f'{{"recipient": {address}, "final_recipient": {address if final is recipient else quoted(final.text) if final else "null"}, '
         f'"event": {_word(type_)}, "class": {_word(class_)}, "category": {_word(category)}, '
-        f'"status": {quoted(str(status)) if status else "null"}, "smtp_code": {smtp_code if smtp_code is not None else "null"}, '
+        f'"status": {_code(status)}, "smtp_code": {smtp_code if smtp_code is not None else "null"}, '
         f'"diagnostic": {quoted(diagnostic or None)}, "action": {_word(action)}, "remote_mta": {quoted(remote_mta)}, '
         f'"feedback_type": {quoted(feedback_type)}, "trust": {_word(trust)}, "rule": {quoted(rule)}, '
         f'"original_message_id": {quoted(original_message_id)}, "derived": {quoted(derived)}, "occurred_at": {quoted(iso(occurred_at))}}}'
@@ -41,7 +43,11 @@ def written(event: Event, classifier: Classifier) -> str:
 
 def quoted(text: str | None) -> str:
     """A text as JSON, other scripts as they are; None is null."""
-    return "null" if text is None else encode_basestring(text)
+    return "null" if text is None else _escaped(text)
+
+
+def _code(status: EnhancedStatus | None) -> str:
+    return f'"{status.class_}.{status.subject}.{status.detail}"' if status else "null"
 
 
 def _word(word: str | None) -> str:

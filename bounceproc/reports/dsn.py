@@ -216,9 +216,9 @@ class _Reader:
         if diagnostic:
             diagnostic = fields.squeezed(fields.untyped(diagnostic))
         status = _status(group.get("status", ""))
-        if len(diagnostic) < MAX_GENERIC and "@" not in diagnostic and _GENERIC.fullmatch(diagnostic.lower()):
+        if not diagnostic or _is_generic(diagnostic):
             diagnostic = self._told(recipient, final, diagnostic)
-        elif _CUT.match(diagnostic):
+        elif diagnostic[3:4] == "-" and _CUT.match(diagnostic):
             diagnostic = self._whole(recipient, final, diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
             status = _preferred(EnhancedStatus.find(diagnostic), status)
@@ -272,6 +272,12 @@ class _Reader:
         if not diagnostic or diagnostic in said or prose.CODED.search(said):
             return said
         return fields.squeezed(f"{diagnostic} {said}")
+
+
+def _is_generic(diagnostic: str) -> bool:
+    return (
+        len(diagnostic) < MAX_GENERIC and "@" not in diagnostic and _GENERIC.fullmatch(diagnostic.lower()) is not None
+    )
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from bounceproc.address import MAX_OCTETS, Address
+from bounceproc.address import LABEL, MAX_OCTETS, Address
 from bounceproc.errors import InvalidAddressError
 from bounceproc.rare import Rare
 from bounceproc.reports.decode import words_decoded
@@ -22,9 +22,8 @@ MAX_DIAGNOSTIC: Final = 2000
 """Characters of a diagnostic that are kept: enough for the longest reply of RFC 5321 and its links."""
 
 _TYPED: Final = re.compile(r"[ \t]*[A-Za-z][A-Za-z0-9_/-]{0,40}[ \t]*;[ \t]*")
-_LABEL: Final = r"[a-z0-9_][a-z0-9_-]*+(?<!-)"
 _USUAL: Final = re.compile(
-    rf"(?:[ \t]*+rfc822[ \t]*+;)?[ \t]*+<?+([a-z0-9][a-z0-9_.+=-]{{0,63}}+@{_LABEL}(?:\.{_LABEL})+)>?+[ \t]*+",
+    rf"(?:[ \t]*+rfc822[ \t]*+;)?[ \t]*+<?+([a-z0-9][a-z0-9_.+=-]{{0,63}}+@{LABEL}(?:\.{LABEL})+)>?+[ \t]*+",
 )
 """Nearly every address field, in lower case: one look instead of a type, brackets and a normal form taken apart.
 
@@ -88,7 +87,8 @@ def blocks(text: str) -> list[Block]:
     names = _NAMES
     for line in text.split("\n", MAX_FIELDS)[:MAX_FIELDS]:
         head, colon, value = line.partition(":")
-        if head in names and colon and (known := names[head]) not in block:
+        known = names.get(head)
+        if known is not None and colon and known not in block:
             name = known
             block[name] = value.strip()
             continue
@@ -160,7 +160,7 @@ def parsed(text: str) -> Address | None:
     if text[:1] == '"' and text[-1:] == '"':
         text = text[1:-1]
     text = text.rstrip(".,;:")
-    if "@" not in text or _CONTROL.search(text):
+    if "@" not in text or (not text.isprintable() and _CONTROL.search(text)):
         return None
     try:
         return Address.parse(text)

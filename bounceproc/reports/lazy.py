@@ -33,5 +33,6 @@ class lazy(Generic[T]):  # noqa: N801 - reads as a decorator, like property
     def __get__(self, owner: object | None, kind: type) -> lazy[T] | T:
         if owner is None:
             return self
-        value = owner.__dict__[self._name] = self._compute(owner)
+        value = self._compute(owner)
+        setattr(owner, self._name, value)
         return value

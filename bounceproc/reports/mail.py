@@ -36,14 +36,14 @@ _MACHINE_LOCAL: Final = Rare(
     r"(?:mailer[-_. ]?daemon|mail[-_.]?daemon|mdaemon|post_?master|postmaster[\w.+-]*|mail\.delivery\.(?:sub)?system|"
     r"mail[-_.]?system|mail[-_.]?deliver\w*|delivery[-_.]?\w*|bounces?|ndr|dsn|smtpd?|mta|inetgw\d*|microsoftexchange\w+)"
 )
-_MACHINE_NAME: Final = Rare(
+_MACHINE_NAME: Final = Sought(
+    "mail,delivery ,administra,master,microsoft outlook",
     r"(?:mail(?:er)?[ -]?(?:delivery|deliver|daemon|administrator|system)|delivery (?:sub)?system|system administrator|"
     r"post ?master|ndr administrator|systemadministrator|administrateur syst|administrador del sistema|microsoft outlook\b)",
-    re.IGNORECASE,
 )
-USUAL_DAEMON: Final = re.compile(
+USUAL_DAEMON: Final = Sought(
+    "mailer-daemon,postmaster",
     r"[^<>@]*<(?:mailer-daemon|postmaster)@[^<>\s]+>[ \t]*|(?:mailer-daemon|postmaster)@[^<>\s]+(?:[ \t][^<>@]*)?",
-    re.IGNORECASE,
 )
 """How nearly all mail systems write themselves in From: one look instead of an address read and two patterns searched."""
 _ROBOT: Final = Rare(
@@ -82,11 +82,16 @@ _BOUNCE_AT_END: Final = Rare(r"\((?:delivery failed|undeliverable|undelivered)\)
 """Some gateways put what happened behind the subject of our own mail, its `Re:` included."""
 
 
+_SIGNS: Final = "#_>('q-:"
+"""Signs that not every notice has, the rarest first."""
+
+
 class Phrases:
     """Phrases to be found in the beginning of a notice (`Mail.squeezed`), in their order.
 
     One of three words or more is searched for only where all its inner words are words of the notice: of a hundred
-    searches through a text a handful are left. The outer words may be pieces of longer ones.
+    searches through a text a handful are left. The outer words may be pieces of longer ones. Of the others those with a sign
+    are searched for where the text has that sign.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
@@ -94,13 +99,19 @@ class Phrases:
         self._by_word: dict[str, list[int]] = {}
         for place, (inner, _) in enumerate(self._all):
             self._by_word.setdefault(max(inner, key=len, default=""), []).append(place)
-        self._always = self._by_word.pop("", [])
+        self._by_sign: dict[str, list[int]] = {}
+        for place in self._by_word.pop("", []):
+            sign = next((sign for sign in _SIGNS if sign in self._all[place][1]), "")
+            self._by_sign.setdefault(sign, []).append(place)
         self._longest = frozenset(self._by_word)
 
     def within(self, mail: Mail) -> Iterator[int]:
         """The places of those phrases that stand in it, one after the other."""
         text, words = mail.squeezed, mail.words
-        places = list(self._always)
+        places: list[int] = []
+        for sign, of_sign in self._by_sign.items():
+            if sign in text:
+                places += of_sign
         for word in self._longest & words:
             places += self._by_word[word]
         places.sort()
@@ -145,7 +156,7 @@ class Mail:
 
     def give(self, name: str, value: object) -> None:
         """Set a lazy attribute whose value somebody knows sooner."""
-        self.__dict__[name] = value
+        setattr(self, name, value)
 
     @lazy
     def root(self) -> Part:

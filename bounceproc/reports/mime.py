@@ -189,7 +189,8 @@ class Head(NamedTuple):
         content_type = headers.raw(b"content-type")
         type_ = _media_type(content_type[:200].partition(";")[0])
         encoding = "" if type_.startswith("multipart/") else headers.get(b"content-transfer-encoding").lower()
-        return cls(headers, content_type, type_, encoding, stray.start() if stray else -1)
+        # A named tuple's own constructor is Python of its own, not to be compiled.
+        return tuple.__new__(cls, (headers, content_type, type_, encoding, stray.start() if stray else -1))
 
 
 _known_head = lru_cache(maxsize=512)(Head.parse)
@@ -279,9 +280,9 @@ def has_stray_line(block: bytes) -> bool:
 def split(data: bytes, start: int, end: int, *, is_new: bool = False) -> tuple[Head, int]:
     """The header of an entity, and where its body begins; an entity that ends before it begins has neither.
 
-    A header that is `new`, as a message's own is, is not looked for among those that were read.
+    With `is_new` it is not looked for among those that were read: the header of a message is like no other.
     """
-    if start >= end or data.startswith(b"\n", start):
+    if start >= end or data[start] == _LF:
         return _NO_HEAD, min(end, start + 1)
     stop = data.find(b"\n\n", start, end)
     if 0 <= stop < start + SHORT_HEAD and not is_new:
@@ -302,7 +303,7 @@ def _spans(data: bytes, start: int, end: int, delimiter: bytes) -> list[tuple[in
     while at >= 0:
         after = at + len(delimiter)
         follows = data[after] if after < end else _LF
-        closing = follows == _DASH and data.startswith(b"--", after)
+        closing = follows == _DASH and data[after : after + 2] == b"--"
         if closing or follows in _LINE_ENDS:
             if begin >= 0:
                 spans.append((min(at, begin), at))
@@ -322,5 +323,5 @@ def _spans(data: bytes, start: int, end: int, delimiter: bytes) -> list[tuple[in
 def parse(message: bytes) -> Part:
     """The root entity of a message: line ends normalised, blank lines and the mbox line before the header skipped."""
     data = normalised(message)
-    skipped = _ENVELOPE.match(data) if data[:1] in b"\n>F" else None
+    skipped = _ENVELOPE.match(data) if data[:1] in b"\n>" or data[:5] == b"From " else None
     return Part(data, skipped.end() if skipped else 0, len(data))

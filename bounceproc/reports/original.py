@@ -11,18 +11,22 @@ from bounceproc.reports.decode import transfer_decoded
 from bounceproc.reports.fields import address
 from bounceproc.reports.mime import MAX_HEADER, Headers, Part, split
 
+_LF: Final = ord("\n")
+_IS_COPY: Final = "is a copy of (?:the|your)"
 _MARK: Final = re.compile(
-    r"\n[ \t>|*=-]{0,80}(?:"
-    r"(?:below this line|enclosed|attachment|included|this|below) is a copy of (?:the|your)|a copy of the (?:original )?message|"
-    r"(?:the )?headers? of the original message|original message(?: (?:headers?|follows?|body|text|is))?[^a-z\n]*(?:\n|$)|unsent message follows|message headers? follows?|"
-    r"message text follows|original message headers?|returned message|original mail info|the first \d+ lines of your original|"
-    r"message header follows|copy of the original message|the original message (?:header|follows|is (?:attached|below))|"
-    r"message contents follow|ursprüngliche nachricht|oorspronkelijke berichtkop|en-têtes (?:du|de) message|encabezados? d\w+ mensaje|"
-    r"intestazioni (?:del )?messaggio|ursprungliga brevhuvud|cabeçalhos? da mensagem|исходные заголовки|元のメッセージ|原始邮件|原郵件|"
-    r"the text of your message|here is your message|your message follows|begin (?:returned|original) message"
-    r"|(?:received|return-path|x-received|dkim-signature):[ \t]?\S)"
+    r"\n[ \t>|*=-]{0,80}+(?:"
+    rf"a(?:ttachment {_IS_COPY}| copy of the (?:original )?message)|b(?:elow (?:this line )?{_IS_COPY}|egin (?:returned|original) message)|"
+    rf"c(?:opy of the original message|abeçalhos? da mensagem)|dkim-signature:[ \t]?\S|"
+    rf"e(?:nclosed {_IS_COPY}|n-têtes (?:du|de) message|ncabezados? d\w+ mensaje)|h(?:eaders? of the original message|ere is your message)|"
+    rf"i(?:ncluded {_IS_COPY}|ntestazioni (?:del )?messaggio)|message (?:headers? follow|text follows|contents follow)|"
+    r"o(?:riginal m(?:essage(?: headers?|(?: (?:follows?|body|text|is))?[^a-z\n]*(?:\n|$))|ail info)|orspronkelijke berichtkop)|"
+    r"re(?:turned message|ceived:[ \t]?\S|turn-path:[ \t]?\S)|"
+    rf"th(?:is {_IS_COPY}|e (?:headers? of the original message|first \d+ lines of your original|text of your message|"
+    r"original message (?:header|follows|is (?:attached|below))))|u(?:nsent message follows|rsprüngliche nachricht|rsprungliga brevhuvud)|"
+    r"x-received:[ \t]?\S|your message follows|исходные заголовки|元のメッセージ|原始邮件|原郵件)"
 )
-"""The line, in lower case, from which on a notice quotes our own mail."""
+"""The line, in lower case, from which on a notice quotes our own mail. Each way of it begins with a letter of its own, so that
+most lines are seen to be none at their first."""
 _FIELD: Final = Rare(r"^([ \t]{0,8})([!-9;-~]{1,80}):", re.MULTILINE)
 
 
@@ -51,7 +55,7 @@ class Original:
         if encoding in ("base64", "quoted-printable"):
             octets = transfer_decoded(data[start : min(end, start + MAX_HEADER * 2)], encoding)[:MAX_HEADER]
             return cls(split(octets, 0, len(octets), is_new=True)[0].headers)
-        while data.startswith(b"\n", start) and start < end:
+        while start < end and data[start] == _LF:
             start += 1
         end = min(end, start + MAX_HEADER)
         stop = data.find(b"\n\n", start, end)

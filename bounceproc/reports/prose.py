@@ -182,7 +182,8 @@ class Marks:
 
     def within(self, mail: Mail) -> Iterator[ProseFormat]:
         """The formats of which a mark stands in a notice, in order; some twice."""
-        return (_format(self._forms[place]) for place in self._phrases.within(mail))
+        for place in self._phrases.within(mail):
+            yield _format(self._forms[place])  # no expression: compiled, that is a list, and all marks are searched for
 
 
 marks = cache(Marks)
@@ -211,23 +212,23 @@ def read_sentence(mail: Mail) -> Report | None:
 
 
 def _matches(mail: Mail, trust: Trust) -> Iterable[tuple[ProseFormat, list[Named]]]:
-    """The formats of this trust that a notice is in, with those it names.
-
-    The sender's address, ours, is named only in passing.
-    """
+    """The formats of this trust that a notice is in, with those it names."""
     text = mail.notice
-    ours = mail.headers.get(b"to").lower()
     tried: ProseFormat | None = None
     for form in marks(trust).within(mail):
         if form is not tried:
             tried = form
             if found := _named(form, text):
-                yield form, _without(found, ours)
+                yield form, _without_ours(found, mail)
             elif form.original_to and (found := _in_original(mail, form)):
                 yield form, found
 
 
-def _without(found: list[Named], ours: str) -> list[Named]:
+def _without_ours(found: list[Named], mail: Mail) -> list[Named]:
+    """Those named without the sender's address, ours, which is named only in passing: all where it is the only one."""
+    if len(found) == 1:
+        return found
+    ours = mail.headers.get(b"to").lower()
     others = [one for one in found if one.final.normal not in ours]
     return others or found
 
@@ -267,13 +268,13 @@ def _one(form: ProseFormat, match: re.Match[str], text: str, following: int, dia
         return None
     recipient = original or final
     assert recipient is not None
+    if dialogue is not None and (said := dialogue.about(final or recipient)):
+        return Named(recipient, final or recipient, _clean(said))
     why = groups.get("why") or groups.get("why2") or ""
     if not why and form.reason is None:
         why = _paragraph(text[match.end() : following])
     elif why and (len(why) < SHORT or why.endswith(":")):
         why = f"{why} {_paragraph(text[match.end() : following])}"
-    if dialogue is not None:
-        why = dialogue.about(final or recipient) or why
     return Named(recipient, final or recipient, _clean(why))
 
 
@@ -305,7 +306,7 @@ def _shared(found: list[Named], form: ProseFormat, text: str) -> list[Named]:
         why = one.why or (common if form.reason is not None else why or common)
         earlier = merged.get(one.recipient.normal)
         if earlier is None or (CODED.search(why) and not CODED.search(earlier.why)):
-            merged[one.recipient.normal] = one._replace(why=why)
+            merged[one.recipient.normal] = one if why == one.why else one._replace(why=why)
     return list(reversed(merged.values()))
 
 

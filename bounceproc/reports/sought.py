@@ -27,6 +27,10 @@ class Sought:
         """The match with which a text begins."""
         return self.rare.match(text) if self._may_be_in(text) else None
 
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        """The match that a whole text is."""
+        return self.rare.fullmatch(text) if self._may_be_in(text) else None
+
     def _may_be_in(self, text: str) -> bool:
         if not text.isascii():
             return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.event import Event, EventType, Kind
@@ -10,6 +9,7 @@ from bounceproc.rare import Rare
 from bounceproc.reports import fields
 from bounceproc.reports.original import addresses
 from bounceproc.reports.report import Report
+from bounceproc.reports.sought import Sought
 
 if TYPE_CHECKING:
     from bounceproc.reports.mail import Mail
@@ -19,8 +19,12 @@ _WORDS: Final = (
     r"abmelden|abbestellen|austragen|désabonne\w*|désinscri\w*|desinscribir\w*|cancelar (?:la )?suscripci[oó]n|(?:dar(?:me)? de )?baja|"
     r"cancellami|disiscrivi\w*|uitschrijven|afmelden|avsluta|avregistrera|cancelar inscri[cç][aã]o|отписаться|配信停止|退订|退訂)"
 )
-_SUBJECT: Final = Rare(rf"{_WORDS}(?:[ \t:,-]+(?:me\b|from\b.{{0,80}}|[\w.+/=:|-]{{1,200}}))?[ \t.!]*", re.IGNORECASE)
-_BARE: Final = Rare(rf"{_WORDS}(?: me)?[ \t.!]*", re.IGNORECASE)
+_ASKED: Final = (
+    "unsub,un-sub,signoff,leave,opt,remove,stop,abmelden,abbestellen,austragen,desinscribir,cancelar,baja,cancellami,disiscrivi,"
+    "uitschrijven,afmelden,avsluta,avregistrera"
+)
+_SUBJECT: Final = Sought(_ASKED, rf"{_WORDS}(?:[ \t:,-]+(?:me\b|from\b.{{0,80}}|[\w.+/=:|-]{{1,200}}))?[ \t.!]*")
+_BARE: Final = Sought(_ASKED, rf"{_WORDS}(?: me)?[ \t.!]*")
 _LOCAL: Final = Rare(
     r"(?:.*[-+._=])?(?:unsubscribe|unsub|opt-?out|leave|signoff|abmelden|desabonnement|baja)(?:[-+._=].*)?"
 )

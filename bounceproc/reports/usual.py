@@ -21,8 +21,11 @@ _TYPE: Final = b"message/delivery-status"
 _REPORTS: Final = b"delivery-status"
 _MULTIPART: Final = "multipart/report;"
 _STATUS: Final = ("report-type=delivery-status", 'report-type="delivery-status"')
-_BOUNDARY: Final = re.compile(r"(?<!\w)boundary=(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII | re.IGNORECASE)
+_BOUNDARY: Final = "boundary="
+_VALUE: Final = re.compile(r"(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII)
+_BEFORE_NAME: Final = frozenset(" \t\n;")
 _ESC: Final = 0x1B
+_LF: Final = ord("\n")
 _BEFORE: Final = frozenset(b"\n>F")
 """How what a mailbox of old puts before a header begins."""
 _PLAIN: Final = frozenset(("", "7bit", "8bit"))
@@ -61,7 +64,8 @@ def read(data: bytes) -> Report | None:
     text = data[body:end]
     if returned is None or returned[0].type not in RETURNED_TYPES or not text.isascii() or _ESC in text:
         return None
-    if data.startswith(b"\n", begin := first + len(delimiter)):
+    begin = first + len(delimiter)
+    if data[begin] == _LF:
         mail.give("text_at", (begin + 1, second))
     mail.give("original", Original.in_body(data, returned[0].encoding, *returned[1:]))
     found = dsn.report(mail, text[: dsn.MAX_REPORT].decode("ascii"), "rfc3464")
@@ -73,7 +77,8 @@ def _boundary(content_type: str) -> bytes:
     lowered = content_type.lower()
     if not lowered.lstrip().startswith(_MULTIPART) or not (_STATUS[0] in lowered or _STATUS[1] in lowered):
         return b""
-    found = _BOUNDARY.match(content_type, at) if (at := lowered.find("boundary=")) > 0 else None
+    at = lowered.find(_BOUNDARY)
+    found = _VALUE.match(content_type, at + len(_BOUNDARY)) if at > 0 and lowered[at - 1] in _BEFORE_NAME else None
     return (found[1] or found[2] or "").encode("latin-1") if found else b""
 
 
@@ -83,12 +88,17 @@ def _entity(data: bytes, at: int, delimiter: bytes, *, is_last: bool = False) ->
     None where no other delimiter line ends it, unless it is the last one: returned mail is often cut off.
     """
     begin = at + len(delimiter)
-    if at < 0 or not data.startswith(b"\n", begin):
+    if at < 0 or data[begin : begin + 1] != b"\n":
         return None
     end = data.find(delimiter, begin)
     if end < 0 and is_last:
         end = len(data)
-    elif end < 0 or not data.startswith((b"\n", b"--"), end + len(delimiter)):
+    elif end < 0 or not _is_end(data, end + len(delimiter)):
         return None
     head, body = split(data, begin + 1, end)
     return head, body, end
+
+
+def _is_end(data: bytes, at: int) -> bool:
+    """Whether a delimiter line ends there, or goes on as the last one does."""
+    return data[at : at + 1] == b"\n" or data[at : at + 2] == b"--"

@@ -159,7 +159,8 @@ def _message(ref: str, data: bytes | None, limit: int) -> RawMessage:
     # Delivery agents and exports leave the From_ line of an mbox on top of single messages.
     if data[:5] == b"From ":
         data = data[data.find(b"\n") + 1 :]
-    return RawMessage(ref, data, None)
+    # A named tuple's own constructor is Python of its own, not to be compiled.
+    return tuple.__new__(RawMessage, (ref, data, None, None))
 
 
 def walk(root: str) -> Iterator[str]:

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 
-from bounceproc.reports import arf, autoreply, mail
+from bounceproc.reports import arf, autoreply, mail, unsubscribe
 from bounceproc.reports.sought import Sought
 
 ALL = {
+    "daemon": mail.USUAL_DAEMON,
+    "machine": mail._MACHINE_NAME,
     "bounce": mail._BOUNCE_SUBJECT,
     "jmrp": arf._JMRP_SUBJECT,
     "desk": arf._DESK_SUBJECT,
     "dmarc": arf._DMARC_SUBJECT,
     "answer": autoreply._SUBJECT,
+    "unsubscribe": unsubscribe._SUBJECT,
+    "bare": unsubscribe._BARE,
 }
 
 
@@ -54,4 +58,6 @@ def test_a_text_is_searched_in_any_case_and_where_it_is_not_ascii() -> None:
     assert sought.search("This is Müll")
     assert sought.match("Spam")
     assert not sought.match("No spam")
+    assert sought.fullmatch("spam")
+    assert not sought.fullmatch("spam!")
     assert not sought.search("nothing")
