@@ -149,8 +149,6 @@ class Pipeline:
         """The batch with its reading begun beside this process, where there is enough of it and somebody to do it."""
         if self._reader is None or (batch.total or 0) < WORTH_A_READER or not batch.messages:
             return batch
-        if not self._reader.start():
-            return batch  # it is read here by the time that the other one is there
         return replace(batch, meanings=self._reader.begin(batch.messages))
 
     def process(self, source: str, batch: MessageBatch, settled: Sequence[str] = ()) -> BatchResult:

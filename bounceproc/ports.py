@@ -105,9 +105,6 @@ class Meaning(NamedTuple):
 class Reader(Protocol):
     """Whoever reads messages beside this process."""
 
-    def start(self) -> bool:
-        """Begin to be there, which takes a while; whether nothing had to be done for it."""
-
     def begin(self, messages: Sequence[RawMessage]) -> Callable[[], Sequence[Meaning]]:
         """Begin to read these messages; what it gives waits for what they say."""
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bounceproc.config import Config
     from bounceproc.config import Mailbox as MailboxSection
     from bounceproc.ports import WatchedSource
+    from bounceproc.service.beside import Beside
     from bounceproc.service.once import Opened
     from bounceproc.service.run import Summary
     from bounceproc.service.supervisor import Plan
@@ -79,9 +80,9 @@ def run_mailboxes(
     chosen = chosen_of(config, names)
     folders = {(section.name, folder): section for section in chosen for folder in section.all_folders}
     with (
-        _beginning(config, {} if dry_run else folders) as begun,
-        open_store(config, dry_run=dry_run) as store,
         reader_beside(config) as reader,
+        _beginning(config, {} if dry_run else folders, reader) as begun,
+        open_store(config, dry_run=dry_run) as store,
     ):
         from bounceproc.service.once import Once, merged
 
@@ -106,7 +107,7 @@ def run_mailboxes(
 
 @contextmanager
 def _beginning(
-    config: Config, folders: Mapping[tuple[str, str], MailboxSection]
+    config: Config, folders: Mapping[tuple[str, str], MailboxSection], reader: Beside
 ) -> Iterator[dict[tuple[str, str], Opened]]:
     """The first folders, leased and connected while the database is opened: each of the two waits for other things.
 
@@ -121,6 +122,7 @@ def _beginning(
     begun: list[ExitStack] = []
 
     def begin(section: MailboxSection, folder: str) -> tuple[ExitStack, WatchedFolder]:
+        from bounceproc.pipeline import WORTH_A_READER
         from bounceproc.sources.imap.watching import WatchedFolder
         from bounceproc.store.filelock import file_lease
 
@@ -129,6 +131,8 @@ def _beginning(
             stack.enter_context(file_lease(database, section.name, folder))
             source.begin()
             stack.push(source)
+            if source.messages >= WORTH_A_READER:
+                reader.start()
             begun.append(held := stack.pop_all())
             return held, source
 

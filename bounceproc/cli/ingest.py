@@ -7,9 +7,16 @@ from typing import Annotated
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, DatabaseOption, LogFormatOption, LogLevelOption, configuration
+from bounceproc.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    DryRunOption,
+    LogFormatOption,
+    LogLevelOption,
+    configuration,
+)
 from bounceproc.cli.output import Format, print_json, progress
-from bounceproc.cli.summary import DryRunOption, show_summaries
+from bounceproc.cli.summary import show_summaries
 
 
 def add_to(app: typer.Typer) -> None:

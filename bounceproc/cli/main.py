@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from io import TextIOWrapper
 
@@ -31,6 +32,8 @@ def _main() -> None:
     except BounceprocError as error:
         _complain(error)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except OSError as error:
         known = _system_error(error)
         if known is None:

@@ -40,6 +40,9 @@ RulesOption = Annotated[
 ]
 
 
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Read and say what would be found; record, move and flag nothing.")
+]
 LogFormatOption = Annotated[
     str | None,
     typer.Option(

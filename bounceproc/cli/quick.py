@@ -1,4 +1,4 @@
-"""Commands that run in bulk or once a message, in their plain form: the library of the command line starts slower than they run.
+"""Commands that run in bulk, once a message or every few minutes, in their plain form: the library of the command line starts slower than they run.
 
 What is not plain (another option, a wrong value, a configuration file in force) is left to that library, which also says what
 is wrong: here nothing is ever refused.
@@ -21,13 +21,15 @@ def command(arguments: Sequence[str]) -> Callable[[], None] | None:
     """What a plain command line asks for, ready to be called; None where it is not plain."""
     if arguments[:1] == ["check"]:
         return _check(arguments[1:])
+    if arguments[:1] == ["poll"]:
+        return _poll(arguments[1:])
     if arguments[:1] != ["classify"] or _has_configuration():
         return None
     return _classify(arguments[1:])
 
 
 def _check(arguments: Sequence[str]) -> Callable[[], None] | None:
-    """Unlike the others it reads a configuration, which takes no library of the command line either."""
+    """Unlike `classify` it reads a configuration, which takes no library of the command line either."""
     quiet = {"-q", "--quiet"} & set(arguments)
     names = {"--stream": "stream", "--format": "format", "--config": "config", "-c": "config", "--database": "database"}
     read = _read([argument for argument in arguments if argument not in {"-q", "--quiet"}], names)
@@ -45,6 +47,31 @@ def _check(arguments: Sequence[str]) -> Callable[[], None] | None:
                 addresses,
                 stream=options.get("stream"),
                 quiet=bool(quiet),
+                format_=Format(format_),
+                config=Path(options["config"]) if "config" in options else None,
+                database=options.get("database"),
+            )
+        )
+
+    return run
+
+
+def _poll(arguments: Sequence[str]) -> Callable[[], None] | None:
+    names = {"--format": "format", "--mailbox": "mailbox", "-m": "mailbox", "--config": "config", "-c": "config"}
+    read = _read([argument for argument in arguments if argument != "--once"], names | {"--database": "database"})
+    if read is None:
+        return None
+    options, rest = read
+    format_ = options.get("format", Format.TABLE.value)
+    is_repeated = sum(argument.startswith(("-m", "--mailbox")) for argument in arguments) > 1
+    if rest or is_repeated or format_ not in set(Format) or not all(map(str.strip, options.values())):
+        return None
+    from bounceproc.cli.polling import poll_once
+
+    def run() -> None:
+        sys.exit(
+            poll_once(
+                [options["mailbox"]] if "mailbox" in options else [],
                 format_=Format(format_),
                 config=Path(options["config"]) if "config" in options else None,
                 database=options.get("database"),

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bounceproc.cli.options import ConfigOption, DatabaseOption, configuration
+from bounceproc.cli.options import ConfigOption, DatabaseOption, DryRunOption, configuration
 from bounceproc.cli.outlooks import LIMIT, LimitOption, show_outlooks
 from bounceproc.cli.output import Format, progress, say
-from bounceproc.cli.summary import DryRunOption
 
 
 def add_to(app: typer.Typer) -> None:

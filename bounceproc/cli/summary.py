@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from bounceproc.cli.output import harmless, out, say
 from bounceproc.event import EventType, Kind
@@ -13,10 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bounceproc.service.run import Summary
-
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Read and say what would be found; record, move and flag nothing.")
-]
 
 
 def show_summaries(

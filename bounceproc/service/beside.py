@@ -40,13 +40,9 @@ class Beside:
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> bool:
-        """Have the other process started, in a thread; whether it is there already."""
-        process = self._process
-        if process is not None and process.poll() is None:
-            return True
+    def start(self) -> None:
+        """Have the other process started while there is nothing to read yet: it takes as long as to read some hundred messages."""
         self._hands.submit(self._started)
-        return False
 
     def begin(self, messages: Sequence[RawMessage]) -> Callable[[], Sequence[Meaning]]:
         """Begin to read these messages; what it gives waits for what they say."""

@@ -92,6 +92,11 @@ class ImapSource:
         """What the server was asked for and has not given yet."""
         return self._reading
 
+    @property
+    def messages(self) -> int:
+        """How many messages lay in the folder when it was opened, new or not."""
+        return self._selected.exists if self._selected is not None else 0
+
     def interrupt(self) -> None:
         """Break off the conversation, from any thread: whoever waits for an answer gets an error."""
         connection = self._connection

@@ -28,6 +28,8 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         ["classify", "x.eml", "--format=json"],
         ["classify", "--jobs", "2", "--format", "jsonl", "-"],
         ["classify", "-j", "2", "a", "b", "--format", "table"],
+        ["poll"],
+        ["poll", "--once", "-c", "x.toml", "--format=json", "-m", "returns", "--database", "sqlite:///x"],
         ["check", "a@example.com"],
         [
             "check",
@@ -53,7 +55,12 @@ def test_a_plain_line_is_taken(arguments: list[str]) -> None:
     [
         [],
         ["--help"],
-        ["poll", "--once"],
+        ["poll", "--watch"],
+        ["poll", "--once", "--dry-run"],
+        ["poll", "--once", "--format", "xml"],
+        ["poll", "-m", "one", "--mailbox", "two"],
+        ["poll", "one"],
+        ["poll", "--log-level", "debug"],
         ["classify"],
         ["classify", "--format", "jsonl"],
         ["classify", "x.eml"],

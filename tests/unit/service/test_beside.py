@@ -54,16 +54,20 @@ def test_it_says_what_this_process_would(beside: Beside) -> None:
             assert {one.copy for one in found} == {None}
 
 
-def test_it_is_started_while_other_things_are_done_and_again_when_it_has_ended(beside: Beside) -> None:
+def test_it_is_started_ahead_once_and_again_where_it_has_ended(beside: Beside) -> None:
+    seen = set()
     for _ in range(2):
-        assert not beside.start()
+        beside.start()
+        beside.start()
         beside._hands.submit(lambda: None).result()
-        assert beside.start()
-        assert beside.begin(messages()[:3])() != []
         process = beside._process
         assert process is not None
+        assert len(beside.begin(messages()[:3])()) == 3
+        assert beside._process is process
+        seen.add(process.pid)
         process.kill()
         process.wait()
+    assert len(seen) == 2
 
 
 def test_batches_are_answered_in_the_order_asked(beside: Beside) -> None:
