@@ -222,7 +222,9 @@ File = Annotated[Path, BeforeValidator(lambda value: value or _fail("is empty", 
 class Section(BaseModel):
     """One table: unknown keys are errors, values never change, wrong values are not repeated in errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Database(Section):

@@ -15,6 +15,7 @@ from sqlalchemy import event, exc
 from bounceproc.errors import AccessError, ConfigError
 from bounceproc.store.faults import is_locked, translated
 from bounceproc.store.sealing import encoded
+from bounceproc.store.tables import tell_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ IDLE_TIMEOUT: Final = 300
 """Seconds that PostgreSQL keeps the locks of a transaction whose program fell silent."""
 MAX_CONNECTIONS: Final = 64
 """Connections to PostgreSQL at once: each folder that is watched holds one for its lease, and one more while it works."""
+WAL_PAGES: Final = 4000
+"""Pages of the log (16 MB) until they are written into the file: a long run changes the same pages of indexes again and again."""
 WAL_PAUSE: Final = 0.02
 """Seconds until the next try to switch a file to WAL mode that somebody else is just making."""
 OLDEST_SQLITE: Final = (3, 35, 0)
@@ -160,6 +163,7 @@ def _sqlite(url: sa.URL, foreign_keys: bool) -> sa.Engine:
         _use_wal(connection)
         # A mailbox is touched after the commit: what is committed must be on the disk, not only in the system's memory.
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
         # What is deleted is overwritten, as many builds of SQLite do anyway. See `shredding` for what that does not reach.
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
@@ -215,6 +219,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             "the driver for PostgreSQL is not installed", "Install it: pip install 'bounceproc[postgres]'."
         ) from error
 
+    tell_postgresql()
     from psycopg.types.array import ListBinaryDumper  # noqa: PLC0415 - the driver is there by now
 
     @event.listens_for(engine, "connect")

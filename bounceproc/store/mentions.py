@@ -6,8 +6,6 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Final
 
-import idna
-
 from bounceproc.store.copies import unpack
 
 if TYPE_CHECKING:
@@ -94,6 +92,8 @@ def _forms(address: Address) -> Iterator[str]:
 
 def _readable(domain: str) -> str:
     """The domain in U-labels; itself where it has none."""
+    import idna  # noqa: PLC0415 - its tables take as long to load as most commands take
+
     try:
         return idna.decode(domain)
     except (idna.IDNAError, UnicodeError):

@@ -93,15 +93,20 @@ def add(connection: sa.Connection, table: sa.Table, rows: Rows, *, column: str) 
     """Insert rows, or add the value of a column to that of the row with the same primary key."""
     if not rows:
         return
-    statement = _insert(connection, table)
-    parameters: Any = rows
-    if connection.dialect.name == "postgresql":
-        values, parameters = _unnested(table, rows)
-        statement = statement.from_select(list(rows[0]), sa.select(*values.c))
+    names = tuple(rows[0])
+    if connection.dialect.name == "sqlite":
+        many(connection, _adding(table, names, column), table, rows)
+        return
+    values, parameters = _unnested(table, rows)
+    statement = _insert(connection, table).from_select(list(names), sa.select(*values.c))
+    connection.execute(_or_raise(statement, table, names, column), parameters)
+
+
+def _or_raise(statement: Any, table: sa.Table, names: Sequence[str], column: str) -> Any:
+    """The insertion, or where there is such a row its value added and the others overwritten."""
     raised = {column: table.c[column] + statement.excluded[column]}
-    others = {name: statement.excluded[name] for name in rows[0] if name != column and not table.c[name].primary_key}
-    statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=raised | others)
-    connection.execute(statement, parameters)
+    others = {name: statement.excluded[name] for name in names if name != column and not table.c[name].primary_key}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=raised | others)
 
 
 def among(connection: sa.Connection, column: sa.Column[Any], values: Collection[Any]) -> sa.ColumnElement[bool]:
@@ -204,6 +209,15 @@ def _insertion(table: sa.Table, names: tuple[str, ...], ignore_known: bool) -> t
     return str(statement.compile(dialect=sqlite.dialect(), column_keys=names)), tuple(
         column.name for column in table.c if column.name in names
     )
+
+
+@lru_cache
+def _adding(table: sa.Table, names: tuple[str, ...], column: str) -> tuple[str, tuple[str, ...]]:
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - see `among`
+
+    statement = _or_raise(sqlite.insert(table), table, names, column)
+    text = str(statement.compile(dialect=sqlite.dialect(), column_keys=names))
+    return text, tuple(each.name for each in table.c if each.name in names)
 
 
 @lru_cache

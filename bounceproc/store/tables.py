@@ -49,6 +49,20 @@ def _identity() -> Any:
 
 metadata: Final = sa.MetaData(naming_convention=NAMES)
 
+_PARTIAL: Final[list[tuple[sa.Index, sa.ColumnElement[bool]]]] = []
+
+
+def _partial(name: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool], unique: bool = False) -> None:
+    """An index over some of the rows."""
+    _PARTIAL.append((sa.Index(name, *columns, unique=unique, sqlite_where=where), where))
+
+
+def tell_postgresql() -> None:
+    """Say the same to PostgreSQL's dialect, which takes a tenth of a command's time to load where SQLite serves."""
+    for index, where in _PARTIAL:
+        index.dialect_options["postgresql"]["where"] = where
+
+
 message: Final = sa.Table(
     "message",
     metadata,
@@ -76,13 +90,14 @@ message: Final = sa.Table(
 
 _FIRST: Final = message.c.duplicate_of.is_(None)
 _UNSETTLED: Final = message.c.settled_at.is_(None)
-sa.Index("uq_message_digest_first", message.c.digest, unique=True, sqlite_where=_FIRST, postgresql_where=_FIRST)
-sa.Index("ix_message_unsettled", message.c.source, message.c.id, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
-sa.Index("ix_message_duplicate_of", message.c.duplicate_of)
+_partial("uq_message_digest_first", message.c.digest, unique=True, where=_FIRST)
+_partial("ix_message_unsettled", message.c.source, message.c.id, where=_UNSETTLED)
+_AGAIN: Final = message.c.duplicate_of.is_not(None)
+_partial("ix_message_duplicate_of", message.c.duplicate_of, where=_AGAIN)
 _COPIED: Final = message.c.raw.is_not(None)
 _FAILED: Final = message.c.error.is_not(None)
-sa.Index("ix_message_raw", message.c.recorded_at, sqlite_where=_COPIED, postgresql_where=_COPIED)
-sa.Index("ix_message_error", message.c.recorded_at, sqlite_where=_FAILED, postgresql_where=_FAILED)
+_partial("ix_message_raw", message.c.recorded_at, where=_COPIED)
+_partial("ix_message_error", message.c.recorded_at, where=_FAILED)
 
 event: Final = sa.Table(
     "event",
@@ -131,8 +146,8 @@ address: Final = sa.Table(
 """What policy needs of each address and domain: see `histories`, and `keeping` for decisions to go on sending."""
 
 _KEPT: Final = address.c.kept.is_not(None)
-sa.Index("ix_address_kept", address.c.key, sqlite_where=_KEPT, postgresql_where=_KEPT)
-sa.Index("ix_address_kept_address", address.c.address, sqlite_where=_KEPT, postgresql_where=_KEPT)
+_partial("ix_address_kept", address.c.key, where=_KEPT)
+_partial("ix_address_kept_address", address.c.address, where=_KEPT)
 """For whoever asks by the view `v_allowed`, and has no key."""
 
 suppression: Final = sa.Table(
@@ -165,7 +180,7 @@ ask by the views, which have no key.
 """
 
 _ENDS: Final = suppression.c.until.is_not(None)
-sa.Index("ix_suppression_until", suppression.c.until, sqlite_where=_ENDS, postgresql_where=_ENDS)
+_partial("ix_suppression_until", suppression.c.until, where=_ENDS)
 
 observed: Final = sa.Table(
     "observed",

@@ -110,6 +110,29 @@ def test_histories_do_not_depend_on_the_order_of_arrival(bench: Bench) -> None:
     assert found == {((False, tuple(days)), (True, tuple(days[:3])))}
 
 
+def test_no_batch_goes_through_what_earlier_ones_left(bench: Bench) -> None:
+    """SQLite plans without knowing how much there is: each question of a batch has an index that leads to its own rows."""
+    plans: dict[str, str] = {}
+
+    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if bench.database.is_sqlite and statement.startswith(("SELECT", "UPDATE", "DELETE")) and not many:
+            asked = cursor.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans[statement] = "; ".join(row[3] for row in asked)
+
+    bench.process(*(reading(bounce(f"u{n}@example.com"), ref=f"{n}") for n in range(3)))
+    sa.event.listen(bench.database._engine, "before_cursor_execute", explain)
+    bench.process(*(reading(bounce(f"u{n}@example.com"), ref=f"{n}") for n in range(2, 500)))
+    with bench.store.ledger.batch("returns") as batch:
+        batch.settled([str(n) for n in range(2, 500)])
+    sa.event.remove(bench.database._engine, "before_cursor_execute", explain)
+    assert len(plans) > 5 or not bench.database.is_sqlite  # PostgreSQL plans by statistics
+    for statement, plan in plans.items():
+        if "ORDER BY suppression_change.version DESC" not in statement:  # the newest line alone
+            assert "SCAN " not in plan, statement
+        assert "duplicate_of=?" not in plan, statement
+        assert "ix_message_unsettled" not in plan, statement
+
+
 def test_a_history_stays_bounded(bench: Bench) -> None:
     many = [reading(soft(at=START + timedelta(hours=n)), ref=str(n)) for n in range(KEPT_PER_GROUP + 8)]
     bench.process(*many[:20])
