@@ -127,7 +127,7 @@ def test_no_batch_goes_through_what_earlier_ones_left(bench: Bench) -> None:
     sa.event.remove(bench.database._engine, "before_cursor_execute", explain)
     assert len(plans) > 5 or not bench.database.is_sqlite  # PostgreSQL plans by statistics
     for statement, plan in plans.items():
-        if "ORDER BY suppression_change.version DESC" not in statement:  # the newest line alone
+        if "LIMIT ?" not in statement:  # which is one row
             assert "SCAN " not in plan, statement
         assert "duplicate_of=?" not in plan, statement
         assert "ix_message_unsettled" not in plan, statement

@@ -5,20 +5,24 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bounceproc.bootstrap.database import open_store
 from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
+from bounceproc.sources.imap.folders import uids_above
 from bounceproc.sources.imap.wire import Wire
 from tests.stories.house import House
 from tests.unit.mails import dsn
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Sequence
     from pathlib import Path
+
+    from imapclient import IMAPClient
 
     from tests.servers.dovecot import MailUser
 
@@ -30,15 +34,15 @@ BAD = 33
 
 KILLED = f"""
 import os, signal, sys
-from bounceproc import meaning
+from bounceproc import pipeline
 from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
-recognise = meaning.recognise
-def deadly(message):
-    if b"u{BAD}@example.com" in message:
+interpret = pipeline.interpret_raw
+def deadly(raw, *rest):
+    if b"u{BAD}@example.com" in raw.data:
         os.kill(os.getpid(), signal.SIGKILL)
-    return recognise(message)
-meaning.recognise = deadly
+    return interpret(raw, *rest)
+pipeline.interpret_raw = deadly
 runs = run_mailboxes(Config.load(sys.argv[1], environ={{}}), [])
 print(runs.summaries[0].messages, len(runs.failures))
 """
@@ -119,14 +123,13 @@ def test_a_server_that_is_away_is_no_messages_fault(
 ) -> None:
     config = Config.load(house.folder / "bounceproc.toml", environ={})
     with monkeypatch.context() as broken:
-        fetch = Wire.fetch
+        search = uids_above
 
-        def away(wire: Wire, uids: Sequence[int], items: str) -> dict[int, dict[bytes, bytes | None]]:
-            if "BODY" not in items:
-                wire._socket.shutdown(socket.SHUT_RDWR)  # a session that is kicked may still answer
-            return fetch(wire, uids, items)
+        def away(client: IMAPClient, *rest: Any) -> array[int]:
+            client.socket().shutdown(socket.SHUT_RDWR)  # a session that is kicked may still answer
+            return search(client, *rest)
 
-        broken.setattr(Wire, "fetch", away)
+        broken.setattr("bounceproc.sources.imap.source.uids_above", away)
         assert all(run_mailboxes(config, []).failures for _ in range(4))
     assert house.snapshot()["attempt"] == []
     assert not run_mailboxes(config, []).failures
