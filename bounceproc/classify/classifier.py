@@ -273,6 +273,8 @@ _TRANSLATION: Final = re.compile(
     r"\s5\d\d 5\.\d\.\d [^\s.]\S*\.\.\. (?:User unknown|Service unavailable|Data format error)\s*$"
 )
 """sendmail's own line behind the reply that it quotes: `550 5.1.1 <user@example.com>... User unknown` for every 550."""
+_CODES: Final = len(" 550 5.1.1")
+"""What stands there before the space before the address."""
 
 _GAVE_UP: Final = "retry timeout exceeded"
 """What Exim puts behind the last reply that it got: the reply says why, this only that it waited long enough."""
@@ -292,7 +294,7 @@ def _reply_alone(text: str) -> str:
     text = text.removeprefix(_STEP)
     if not text.rstrip().endswith(_TRANSLATED):
         return text
-    found = _TRANSLATION.search(text)
+    found = _TRANSLATION.match(text, max(text.rfind(" ", 0, text.rfind("... ")) - _CODES, 0))
     return text[: found.start()] if found and _CODE.search(text, 0, found.start()) else text
 
 

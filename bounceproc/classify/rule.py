@@ -205,6 +205,5 @@ def status_fits(want: str, status: EnhancedStatus | None) -> bool:
 
 def reply_fits(want: str, smtp_code: int | None) -> bool:
     """Whether a reply code is the wanted one, where `x` stands for any digit."""
-    return smtp_code is not None and all(
-        one in ("x", digit) for one, digit in zip(want, f"{smtp_code:03}", strict=True)
-    )
+    code = "" if smtp_code is None else str(smtp_code)
+    return len(code) == len(want) and all(digit in ("x", code[place]) for place, digit in enumerate(want))
