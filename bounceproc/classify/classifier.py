@@ -147,8 +147,8 @@ class Classifier:
         """The place of the first rule that doubts a verdict; the place of the verdict where none does."""
         for one in places:
             if (
-                one in self._doubts
-                and one < place
+                one < place
+                and one in self._doubts
                 and doubts(self._table[one], self._table[place])
                 and self._holds(one, facts)
             ):
@@ -215,7 +215,10 @@ class Classifier:
         return best
 
     def _first_holding(self, places: list[int], facts: Facts) -> int:
-        return next((place for place in places if self._holds(place, facts)), len(self.rules.rules))
+        for place in places:
+            if self._holds(place, facts):
+                return place
+        return len(self.rules.rules)
 
 
 def class_of(rule: Rule, status: EnhancedStatus | None, smtp_code: int | None) -> BounceClass:

@@ -136,8 +136,9 @@ def squeezed(text: str) -> str:
 def address(value: str) -> Address | None:
     """The address in a field or a header, or None: type, name, comment, brackets and source route are taken off."""
     if len(value) <= MAX_OCTETS and value.isascii() and (usual := _USUAL.fullmatch(value.lower())):
-        start, end = usual.span(1)
-        return Address(usual[1], value[start:end])
+        normal = usual[1]
+        start = usual.start(1)
+        return Address(normal, value[start : start + len(normal)])
     text = value.partition(";")[2] if _TYPED.match(value) else value
     text = text.strip()
     if "\\x{" in text or ("=?" in text and ("@" not in text or "<" in text)):

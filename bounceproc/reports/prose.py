@@ -14,6 +14,7 @@ from bounceproc.reports import delay, fields
 from bounceproc.reports.mail import Phrases
 from bounceproc.reports.original import addresses
 from bounceproc.reports.report import Report, reported
+from bounceproc.reports.sought import Sought
 from bounceproc.status import EnhancedStatus, find_reply_code
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ _QUOTED_REPLY: Final = re.compile(
     r"[45](?<![\d.][45])\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{4,}(?:\n(?![ \t]*\n).+){0,6}"
 )
 """A reply and the lines that follow it. The first sign is literal so that the search is fast."""
-_TRANSCRIPT: Final = re.compile(r"Transcript of (?:the )?session follows[^\n]*\n", re.IGNORECASE)
+_TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
 
 
 FORMATS: Final = Path(__file__).with_name("prose_formats.toml")
@@ -250,7 +251,7 @@ def _named(form: ProseFormat, text: str) -> list[Named]:
     ended = _first(form.end, text, start) if form.end is not None else None
     stop = ended.start() if ended else len(text)
     matches = _each(form.recipient, text, start, stop)
-    begun = _first(form.transcript, text) if form.transcript is not None else None
+    begun = _first(form.transcript, text) if matches and form.transcript is not None else None
     dialogue = Dialogue.parse(text[begun.end() :]) if begun else None
     found: list[Named] = []
     for at, match in enumerate(matches):
