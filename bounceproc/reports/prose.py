@@ -55,6 +55,7 @@ MAX_FLUFL_PARTS: Final = 20
 
 _ADDRESS: Final = r"(?:\"[^\"\n]{1,128}\"|[^\s<>()\[\],;:\"'|`]{1,200})@[^\s<>()\[\],;:\"'|`]{1,255}"
 _LINE: Final = r"^[ \t>*|]*[\"<]?@TO@[\">]?(?:[ \t]*<mailto:[^>\n]*>)?(?=[ \t]*$|[ \t]*[:\[(]|[ \t]+\S|\.\.\.)"
+_WORDS: Final = Rare(r"[A-Za-z ]{4,}(?![?*+{])")
 _BLANK_LINE: Final = Rare(r"\n[ \t]*\n")
 _PLACEHOLDER: Final = Rare(r"@(TO|FROM)(\d?)@")
 CODED: Final = Rare(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
@@ -122,7 +123,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _first(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
     """`pattern.search(text, start)`; see `_each`."""
-    if not pattern.pattern.startswith("^"):
+    if not pattern.pattern.startswith("^") and not _beginning(pattern.pattern):
         return pattern.search(text, start)
     return next(iter(_each(pattern, text, start, len(text), 1)), None)
 
@@ -132,9 +133,12 @@ def _each(
 ) -> list[re.Match[str]]:
     """The first matches of a pattern between two places, those of `finditer`.
 
-    One that begins with `^` is tried where lines begin: left to itself, the library tries it at every letter.
+    One that begins with `^` is tried where lines begin, one that begins with words where these stand: left to itself, the
+    library tries either at every letter.
     """
     if not pattern.pattern.startswith("^"):
+        if text.isascii() and _beginning(pattern.pattern):
+            return _each_beginning(pattern, text, start, stop, most)
         return list(islice(pattern.finditer(text, start, stop), most))
     found: list[re.Match[str]] = []
     at = start
@@ -149,6 +153,27 @@ def _each(
         at = max(at + 1, match.end() if match is not None else 0)
         if at > stop:
             break
+    return found
+
+
+@cache
+def _beginning(source: str) -> str:
+    """The words, in lower case, with which all matches of a pattern begin; empty where they are not written out."""
+    found = _WORDS.match(source)
+    return found[0].lower() if found else ""
+
+
+def _each_beginning(pattern: re.Pattern[str], text: str, start: int, stop: int, most: int) -> list[re.Match[str]]:
+    """`_each` for a pattern whose matches begin with words, and a text that is ASCII: other letters may be equal to its own."""
+    found: list[re.Match[str]] = []
+    begins = _beginning(pattern.pattern)
+    lowered = text.lower()
+    at = lowered.find(begins, start, stop)
+    while at >= 0 and len(found) < most:
+        match = pattern.match(text, at, stop)
+        if match is not None:
+            found.append(match)
+        at = lowered.find(begins, match.end() if match is not None else at + 1, stop)
     return found
 
 
