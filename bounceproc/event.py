@@ -133,10 +133,6 @@ class Event(NamedTuple):
         }
 
 
-_LATER: Final = tuple(Event._field_defaults[name] for name in Event._fields[16:])
-"""What is known of an event when it was classified and held against our own mail."""
-
-
 def happened(
     *,
     type: EventType,  # noqa: A002 - its name
@@ -155,9 +151,31 @@ def happened(
     occurred_at: datetime | None = None,
 ) -> Event:
     """`Event(...)` for what is made once a message: a named tuple's own constructor is Python of its own, not to be compiled."""
-    said = (type, recipient, trust, final_recipient, action, status, smtp_code, diagnostic, remote_mta, reporting_mta)
-    about = (None, original_message_id, envelope_id, derived, None, occurred_at)
-    return tuple.__new__(Event, said + about + _LATER)
+    return tuple.__new__(
+        Event,
+        (
+            type,
+            recipient,
+            trust,
+            final_recipient,
+            action,
+            status,
+            smtp_code,
+            diagnostic,
+            remote_mta,
+            reporting_mta,
+            None,
+            original_message_id,
+            envelope_id,
+            derived,
+            None,
+            occurred_at,
+            None,
+            None,
+            None,
+            None,
+        ),
+    )
 
 
 _TWO: Final = tuple(f"{number:02}" for number in range(100))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bounceproc.classify.events import classified, quoted, written
+from bounceproc.classify.events import classified, known, quoted, written
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import Kind
 from bounceproc.reports.recognise import recognise
@@ -84,7 +84,7 @@ def describe(message: RawMessage, classifier: Classifier) -> str:
     _, detector, _, message_id, reporting_mta = meaning.report[:5] if meaning.report else (None,) * 5
     error = f', "error": {quoted(meaning.error)}' if meaning.error is not None else ""
     return (
-        f'{{"source": {quoted(message.ref)}, "kind": {quoted(meaning.kind)}, "message_id": {quoted(message_id)}, '
-        f'"reporting_mta": {quoted(reporting_mta)}, "detector": {quoted(detector)}, '
+        f'{{"source": {quoted(message.ref)}, "kind": {known(meaning.kind)}, "message_id": {quoted(message_id)}, '
+        f'"reporting_mta": {quoted(reporting_mta)}, "detector": {known(detector)}, '
         f'"reports": [{", ".join(meaning.events)}]{error}}}'
     )

@@ -34,7 +34,6 @@ COMPILED: Final = (
             "delay",
             "dsn",
             "fields",
-            "lazy",
             "mail",
             "mime",
             "original",

@@ -147,8 +147,8 @@ class Classifier:
         """The place of the first rule that doubts a verdict; the place of the verdict where none does."""
         for one in places:
             if (
-                one in self._doubts
-                and one < place
+                one < place
+                and one in self._doubts
                 and doubts(self._table[one], self._table[place])
                 and self._holds(one, facts)
             ):
@@ -215,7 +215,10 @@ class Classifier:
         return best
 
     def _first_holding(self, places: list[int], facts: Facts) -> int:
-        return next((place for place in places if self._holds(place, facts)), len(self.rules.rules))
+        for place in places:
+            if self._holds(place, facts):
+                return place
+        return len(self.rules.rules)
 
 
 def class_of(rule: Rule, status: EnhancedStatus | None, smtp_code: int | None) -> BounceClass:
@@ -273,6 +276,8 @@ _TRANSLATION: Final = re.compile(
     r"\s5\d\d 5\.\d\.\d [^\s.]\S*\.\.\. (?:User unknown|Service unavailable|Data format error)\s*$"
 )
 """sendmail's own line behind the reply that it quotes: `550 5.1.1 <user@example.com>... User unknown` for every 550."""
+_CODES: Final = len(" 550 5.1.1")
+"""What stands there before the space before the address."""
 
 _GAVE_UP: Final = "retry timeout exceeded"
 """What Exim puts behind the last reply that it got: the reply says why, this only that it waited long enough."""
@@ -292,7 +297,7 @@ def _reply_alone(text: str) -> str:
     text = text.removeprefix(_STEP)
     if not text.rstrip().endswith(_TRANSLATED):
         return text
-    found = _TRANSLATION.search(text)
+    found = _TRANSLATION.match(text, max(text.rfind(" ", 0, text.rfind("... ")) - _CODES, 0))
     return text[: found.start()] if found and _CODE.search(text, 0, found.start()) else text
 
 

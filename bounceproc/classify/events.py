@@ -6,7 +6,7 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.classify.categories import Category
-from bounceproc.event import BounceClass, EventType, Trust, iso
+from bounceproc.event import BounceClass, EventType, Kind, Trust, iso
 
 if TYPE_CHECKING:
     from bounceproc.classify.classification import Classification
@@ -33,10 +33,10 @@ def written(event: Event, classifier: Classifier) -> str:
     address = quoted(recipient.text) if recipient else "null"
     return (
         f'{{"recipient": {address}, "final_recipient": {address if final is recipient else quoted(final.text) if final else "null"}, '
-        f'"event": {_word(type_)}, "class": {_word(class_)}, "category": {_word(category)}, '
+        f'"event": {known(type_)}, "class": {known(class_)}, "category": {known(category)}, '
         f'"status": {_code(status)}, "smtp_code": {smtp_code if smtp_code is not None else "null"}, '
-        f'"diagnostic": {quoted(diagnostic or None)}, "action": {_word(action)}, "remote_mta": {quoted(remote_mta)}, '
-        f'"feedback_type": {quoted(feedback_type)}, "trust": {_word(trust)}, "rule": {quoted(rule)}, '
+        f'"diagnostic": {quoted(diagnostic or None)}, "action": {known(action)}, "remote_mta": {quoted(remote_mta)}, '
+        f'"feedback_type": {quoted(feedback_type)}, "trust": {known(trust)}, "rule": {quoted(rule)}, '
         f'"original_message_id": {quoted(original_message_id)}, "derived": {quoted(derived)}, "occurred_at": {quoted(iso(occurred_at))}}}'
     )
 
@@ -50,13 +50,14 @@ def _code(status: EnhancedStatus | None) -> str:
     return f'"{status.class_}.{status.subject}.{status.detail}"' if status else "null"
 
 
-def _word(word: str | None) -> str:
+def known(word: str | None) -> str:
     """The same for what is mostly one of our own words."""
     return _WORDS.get(word) or quoted(word)
 
 
 _WORDS: Final[dict[str | None, str]] = {
-    word: quoted(word) for word in (None, *EventType, *BounceClass, *Trust, *Category, "failed", "delayed", "delivered")
+    word: quoted(word)
+    for word in (None, *Kind, *EventType, *BounceClass, *Trust, *Category, "failed", "delayed", "delivered", "rfc3464")
 }
 
 

@@ -199,12 +199,15 @@ def status_fits(want: str, status: EnhancedStatus | None) -> bool:
     """Whether a status is the wanted one, where `x` stands for any number."""
     if status is None:
         return False
-    given = (str(status.class_), str(status.subject), str(status.detail))
-    return all(one in ("x", number) for one, number in zip(want.split("."), given, strict=True))
+    class_, subject, detail = want.split(".")
+    return (
+        class_ in ("x", str(status.class_))
+        and subject in ("x", str(status.subject))
+        and detail in ("x", str(status.detail))
+    )
 
 
 def reply_fits(want: str, smtp_code: int | None) -> bool:
     """Whether a reply code is the wanted one, where `x` stands for any digit."""
-    return smtp_code is not None and all(
-        one in ("x", digit) for one, digit in zip(want, f"{smtp_code:03}", strict=True)
-    )
+    code = "" if smtp_code is None else str(smtp_code)
+    return len(code) == len(want) and all(digit in ("x", code[place]) for place, digit in enumerate(want))

@@ -57,6 +57,11 @@ _GENERIC: Final = re.compile(
 The codes before the words are taken once, so that words that are others are seen to be that at their first letter. sendmail
 quotes the answer to its own QUIT (221) of a delivery that it gave up.
 """
+_GENERIC_ENDS: Final = (
+    *("unknown", "other", "undefined", "system", "status", "error", "failure", "unavailable", "rejected", "refused"),
+    *("denied", "failed", "deliver", "taken", "domain", "message", *"0123456789", *" -()"),
+)
+"""How each of them that is ASCII and no answer to a QUIT ends, its last full stop and colons aside: sooner seen than all of it."""
 _CUT: Final = re.compile(r"([45]\d\d)-(?!.*\b\1 )")
 """A reply of which more lines follow. sendmail's Diagnostic-Code has the first one alone, its transcript all of them."""
 _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
@@ -75,7 +80,17 @@ def read(mail: Mail) -> Report | None:
     part = _status_part(mail)
     if part is None or (not mail.is_notice and (mail.is_answer or not part.report)):
         return None  # somebody forwards a report, its parts attached
-    found = report(mail, part.text(MAX_REPORT), "rfc6533" if "global" in part.type else "rfc3464")
+    return told(mail, part.text(MAX_REPORT), "rfc6533" if "global" in part.type else "rfc3464")
+
+
+def told(mail: Mail, text: str, detector: str) -> Report:
+    """What a notification says whose part of fields is this text, or where that names nobody, its other parts.
+
+    Raises:
+        MalformedReportError: neither the fields nor the text name anybody.
+
+    """
+    found = report(mail, text, detector)
     if found.events:
         return found
     return prose.read(mail) or _unnamed(mail, found)
@@ -275,9 +290,13 @@ class _Reader:
 
 
 def _is_generic(diagnostic: str) -> bool:
-    return (
-        len(diagnostic) < MAX_GENERIC and "@" not in diagnostic and _GENERIC.fullmatch(diagnostic.lower()) is not None
-    )
+    if len(diagnostic) >= MAX_GENERIC or "@" in diagnostic:
+        return False
+    lowered = diagnostic.lower()
+    said = lowered.rstrip(".:;")
+    if said and not said.endswith(_GENERIC_ENDS) and not said.startswith("221") and said.isascii():
+        return False
+    return _GENERIC.fullmatch(lowered) is not None
 
 
 @lru_cache(maxsize=512)

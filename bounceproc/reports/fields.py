@@ -86,11 +86,11 @@ def blocks(text: str) -> list[Block]:
     name = ""
     names = _NAMES
     for line in text.split("\n", MAX_FIELDS)[:MAX_FIELDS]:
-        head, colon, value = line.partition(":")
-        known = names.get(head)
-        if known is not None and colon and known not in block:
+        colon = line.find(":")
+        known = names.get(line[:colon]) if colon > 0 else None
+        if known is not None and known not in block:
             name = known
-            block[name] = value.strip()
+            block[name] = line[colon + 1 :].strip()
             continue
         if line[:1] in " \t" or (name == "diagnostic-code" and _FURTHER.match(line)):
             if name and (more := line.strip()) and len(block[name]) < MAX_VALUE:
@@ -99,10 +99,11 @@ def blocks(text: str) -> list[Block]:
                 found.append(block)
                 block, name = {}, ""
             continue
-        name = head.rstrip().lower() if colon else ""
+        name = line[:colon].rstrip().lower() if colon > 0 else ""
         if not name or " " in name:
             name = ""
             continue
+        value = line[colon + 1 :]
         if name in block:
             if name in ("final-recipient", "original-recipient"):
                 found.append(block)
@@ -135,8 +136,9 @@ def squeezed(text: str) -> str:
 def address(value: str) -> Address | None:
     """The address in a field or a header, or None: type, name, comment, brackets and source route are taken off."""
     if len(value) <= MAX_OCTETS and value.isascii() and (usual := _USUAL.fullmatch(value.lower())):
-        start, end = usual.span(1)
-        return Address(usual[1], value[start:end])
+        normal = usual[1]
+        start = usual.start(1)
+        return Address(normal, value[start : start + len(normal)])
     text = value.partition(";")[2] if _TYPED.match(value) else value
     text = text.strip()
     if "\\x{" in text or ("=?" in text and ("@" not in text or "<" in text)):
@@ -196,7 +198,8 @@ def date(value: str) -> datetime | None:
     try:  # "Mon, 23 Nov 2026 19:40:00 +0100", as nearly everybody writes it
         words = value.split(None, 6)
         day = words[1] if len(words[1]) > 1 else f"0{words[1]}"
-        moment = datetime.fromisoformat(f"{words[3]}-{_USUAL_MONTHS[words[2]]}-{day}T{words[4]}{words[5]}")
+        zone = "Z" if words[5] == "GMT" else words[5]
+        moment = datetime.fromisoformat(f"{words[3]}-{_USUAL_MONTHS[words[2]]}-{day}T{words[4]}{zone}")
         return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, KeyError, IndexError, OverflowError):
         return _unusual_date(value)

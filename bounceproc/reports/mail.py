@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from bounceproc.rare import Rare
 from bounceproc.reports import fields
-from bounceproc.reports.lazy import lazily, lazy
 from bounceproc.reports.mime import MAX_TEXT, Headers, Part, parse
 from bounceproc.reports.original import Original, cut_at
 from bounceproc.reports.sought import Sought
@@ -125,80 +124,115 @@ class Phrases:
                     yield place
 
 
-@lazily
 class Mail:
-    """A message, read when asked for."""
+    """A message, read when asked for: what costs something is read once."""
 
-    def __init__(self, data: bytes, headers: Headers) -> None:
+    def __init__(self, data: bytes, headers: Headers, root: Part | None = None) -> None:
+        """`root` is the whole message as a part, where somebody has it already."""
         self.data = data
         self.headers = headers
+        self.text_at: tuple[int, int] | None = None
+        """Where the first part begins and ends, as far as somebody knows that without all parts being looked at."""
+        self._root = root
+        self._leaves: list[Part] | None = None
+        self._subject: str | None = None
+        self._sender: str | None = None
+        self._sender_address: Address | None = None
+        self._knows_sender_address = False
+        self._date: datetime | None = None
+        self._knows_date = False
+        self._human: str | None = None
+        self._texts: str | None = None
+        self._notice: str | None = None
+        self._listed: list[str] | None = None
+        self._squeezed: str | None = None
+        self._words: set[str] | None = None
+        self._original: Original | None = None
+        self._knows_original = False
+        self._subject_line: str | None = None
+        self._knows_subject_line = False
+        self._is_answer: bool | None = None
+        self._is_from_mail_system: bool | None = None
+        self._is_notice: bool | None = None
+        self._is_letter_of_postmaster: bool | None = None
 
     @classmethod
     def parse(cls, message: bytes) -> Mail:
         """Read a message from its octets. Never fails: anything is a message with some text."""
-        return cls._rooted(parse(message))
+        root = parse(message)
+        return Mail(root.data, root.headers, root)
 
     @classmethod
     def of(cls, data: bytes, block: bytes) -> Mail:
         """A message whose line ends are normalised and whose header is known already."""
-        return cls(data, Headers(block))
+        return Mail(data, Headers(block))
 
     @classmethod
     def inside(cls, part: Part) -> Mail:
         """The message that a message/rfc822 part carries."""
-        return cls._rooted(Part(part.data, part.body, part.end, part.depth + 1))
+        root = Part(part.data, part.body, part.end, part.depth + 1)
+        return Mail(root.data, root.headers, root)
 
-    @classmethod
-    def _rooted(cls, root: Part) -> Mail:
-        mail = cls(root.data, root.headers)
-        mail.give("root", root)
-        return mail
-
-    def give(self, name: str, value: object) -> None:
-        """Set a lazy attribute whose value somebody knows sooner."""
-        setattr(self, name, value)
-
-    @lazy
+    @property
     def root(self) -> Part:
         """The whole message as a part."""
-        return parse(self.data)
+        if self._root is None:
+            self._root = parse(self.data)
+        return self._root
 
-    @lazy
+    @property
     def leaves(self) -> list[Part]:
         """The parts that are no multiparts, attached messages unopened."""
-        return self.root.leaves()
+        if self._leaves is None:
+            self._leaves = self.root.leaves()
+        return self._leaves
 
-    @lazy
+    @property
     def subject(self) -> str:
-        return self.headers.get(b"subject")
+        """Subject, decoded."""
+        if self._subject is None:
+            self._subject = self.headers.get(b"subject")
+        return self._subject
 
-    @lazy
+    @property
     def sender(self) -> str:
         """From as it stands, decoded."""
-        return self.headers.get(b"from")
+        if self._sender is None:
+            self._sender = self.headers.get(b"from")
+        return self._sender
 
-    @lazy
+    @property
     def sender_address(self) -> Address | None:
-        return fields.address(self.sender)
+        """The address in From."""
+        if not self._knows_sender_address:
+            self._sender_address = fields.address(self.sender)
+            self._knows_sender_address = True
+        return self._sender_address
 
-    @lazy
+    @property
     def message_id(self) -> str | None:
+        """Message-ID as it stands."""
         return self.headers.get(b"message-id") or None
 
-    @lazy
+    @property
     def date(self) -> datetime | None:
-        return fields.date(self.headers.get(b"date"))
+        """Date in UTC."""
+        if not self._knows_date:
+            self._date = fields.date(self.headers.get(b"date"))
+            self._knows_date = True
+        return self._date
 
-    @lazy
-    def text_at(self) -> tuple[int, int] | None:
-        """Where the first part begins and ends, as far as somebody knows that without all parts being looked at."""
-        return None
-
-    @lazy
+    @property
     def human(self) -> str:
         """What the notice says to people: its first text, where that is empty the next one."""
+        if self._human is None:
+            self._human = self._first_text()
+        return self._human
+
+    def _first_text(self) -> str:
         if self.text_at is not None:
-            first = Part(self.data, *self.text_at, 1, report=True)
+            begin, end = self.text_at
+            first = Part(self.data, begin, end, 1, report=True)
             if first.type == "text/plain" and (text := first.text()).strip():
                 return text
         for part in self.leaves:
@@ -208,11 +242,14 @@ class Mail:
                     return text
         return ""
 
-    @lazy
+    @property
     def texts(self) -> str:
         """All texts of the notice, one after the other, no more than `MAX_TEXT` of each."""
-        if not self.root.is_multipart:
-            return self.human
+        if self._texts is None:
+            self._texts = self._all_texts() if self.root.is_multipart else self.human
+        return self._texts
+
+    def _all_texts(self) -> str:
         found: list[str] = []
         size = 0
         for part in self.leaves:
@@ -221,9 +258,14 @@ class Mail:
                 size += len(found[-1])
         return "\n".join(found)
 
-    @lazy
+    @property
     def notice(self) -> str:
         """The words of the mail system itself: `human` without the copy of the returned mail behind it."""
+        if self._notice is None:
+            self._notice = self._own_words()
+        return self._notice
+
+    def _own_words(self) -> str:
         words = self.human[: cut_at(self.human)]
         if (
             self.is_answer
@@ -233,23 +275,38 @@ class Mail:
             return words[: quoted.start()]
         return words
 
-    @lazy
-    def _words(self) -> list[str]:
-        return self.notice[:MAX_SQUEEZED].lower().split()
-
-    @lazy
+    @property
     def squeezed(self) -> str:
         """How the notice begins, in lower case and in one line: where its phrases are looked for."""
-        return " ".join(self._words)
+        if self._squeezed is None:
+            self._squeezed = " ".join(self._listed_words())
+        return self._squeezed
 
-    @lazy
+    @property
     def words(self) -> set[str]:
         """What stands between the spaces of `squeezed`: a phrase is searched for only where its words are among them."""
-        return set(self._words)
+        if self._words is None:
+            self._words = set(self._listed_words())
+        return self._words
 
-    @lazy
+    def _listed_words(self) -> list[str]:
+        if self._listed is None:
+            self._listed = self.notice[:MAX_SQUEEZED].lower().split()
+        return self._listed
+
+    @property
     def original(self) -> Original | None:
         """The copy of our own mail, attached or quoted at the end of the notice."""
+        if not self._knows_original:
+            self.give_original(self._copy())
+        return self._original
+
+    def give_original(self, original: Original | None) -> None:
+        """Say what that copy is, for those who found it without all parts being looked at."""
+        self._original = original
+        self._knows_original = True
+
+    def _copy(self) -> Original | None:
         for part in self.leaves:
             if part.type in RETURNED_TYPES:
                 return Original.in_part(part)
@@ -257,30 +314,36 @@ class Mail:
             return Original.in_text(self.human, len(self.notice))
         return Original.in_text(self.texts, cut_at(self.texts))
 
-    @lazy
+    @property
     def subject_line(self) -> str | None:
         """The subject as it stands, in lower case; None where it has to be decoded first."""
-        return self.headers.plain(b"subject")
+        if not self._knows_subject_line:
+            self._subject_line = self.headers.plain(b"subject")
+            self._knows_subject_line = True
+        return self._subject_line
 
-    @lazy
+    @property
     def is_answer(self) -> bool:
         """Whether the subject begins with a person's `Re:` or `Fwd:`."""
-        line = self.subject_line
-        if line is not None and ":" not in line:
-            return False
-        return bool(_ANSWERED.match(self.subject))
+        if self._is_answer is None:
+            line = self.subject_line
+            self._is_answer = (line is None or ":" in line) and _ANSWERED.match(self.subject) is not None
+        return self._is_answer
 
-    @lazy
+    @property
     def has_null_sender(self) -> bool:
         """Whether it came with the empty return path that RFC 5321 6.1 asks of a notification."""
         path = self.headers.get(b"return-path").strip()
         return path == "<>" or self.sender.rstrip().endswith("<>")
 
-    @lazy
+    @property
     def is_from_mail_system(self) -> bool:
         """Whether the sender calls itself a mail system."""
-        if USUAL_DAEMON.fullmatch(self.sender):
-            return True
+        if self._is_from_mail_system is None:
+            self._is_from_mail_system = USUAL_DAEMON.fullmatch(self.sender) is not None or self._is_called_mail_system()
+        return self._is_from_mail_system
+
+    def _is_called_mail_system(self) -> bool:
         address = self.sender_address
         local = address.local if address else self.sender.strip("<> ").lower()
         if _MACHINE_LOCAL.fullmatch(local) or _MACHINE_NAME.search(self.sender[:200]):
@@ -288,10 +351,15 @@ class Mail:
         path = self.headers.get(b"return-path").strip("<> \t").lower().partition("@")[0]
         return path in ("mailer-daemon", "postmaster")
 
-    @lazy
+    @property
     def is_notice(self) -> bool:
         """Whether a mail system wrote this: a person who answers, quotes or forwards a bounce is not one."""
-        if self.is_from_mail_system or b"x-failed-recipients" in self.headers:
+        if self._is_notice is None:
+            self._is_notice = self.is_from_mail_system or self._looks_like_notice()
+        return self._is_notice
+
+    def _looks_like_notice(self) -> bool:
+        if b"x-failed-recipients" in self.headers:
             return True
         if self.headers.get(b"x-ricevuta") == "errore-consegna":
             return True  # Italy's certified mail: its mail systems write under the name that people's mail has, too
@@ -306,51 +374,55 @@ class Mail:
             and not any(name in self.headers for name in _OF_LISTS)
         )
 
-    @lazy
+    @property
     def is_copy_for_postmaster(self) -> bool:
         """Whether Postfix shows its own operator (notify_classes) what it told somebody else, or could tell nobody."""
         return self.subject[:20].lower().startswith(_COPY_FOR_POSTMASTER)
 
-    @lazy
+    @property
     def tells_of_failure(self) -> bool:
         """Whether more than a postmaster's name says so: postmasters are people, and announce full disks."""
         return not self.is_letter_of_postmaster or self.original is not None
 
-    @lazy
+    @property
     def wraps_returned_mail(self) -> bool:
         """Whether a report that is attached to it may be its own."""
         return self.is_from_mail_system and not self.is_answer and not self.is_letter_of_postmaster
 
-    @lazy
+    @property
     def is_letter_of_postmaster(self) -> bool:
         """Whether nothing but a postmaster's name says that a mail system wrote this: they attach the bounces they ask about."""
-        return self._is_from_postmaster and not (self.has_null_sender or self._is_called_bounce)
+        if self._is_letter_of_postmaster is None:
+            self._is_letter_of_postmaster = self._is_from_postmaster and not (
+                self.has_null_sender or self._is_called_bounce
+            )
+        return self._is_letter_of_postmaster
 
-    @lazy
+    @property
     def _is_from_postmaster(self) -> bool:
         return self.sender_address is not None and self.sender_address.local.lower() == "postmaster"
 
-    @lazy
+    @property
     def _is_called_bounce(self) -> bool:
         """Whether the subject says that mail came back."""
         return bool(_BOUNCE_SUBJECT.search(self.subject[:300]))
 
-    @lazy
+    @property
     def _begins_like_bounce(self) -> bool:
         """The same, and not somewhere in a sentence; languages that put the verb last are not held to that."""
         found = _BOUNCE_SUBJECT.search(self.subject[:300])
         return found is not None and (found.start() <= MAX_BEFORE_BOUNCE or not self.subject.isascii())
 
-    @lazy
+    @property
     def _is_forwarded_by_postmaster(self) -> bool:
         return self._is_from_postmaster and not self.has_null_sender and bool(_FORWARDED.match(self.subject))
 
-    @lazy
+    @property
     def _has_thread(self) -> bool:
         """Whether it belongs to a conversation: postmasters are people, too, and answer mail with the bounce quoted."""
         return b"in-reply-to" in self.headers or b"references" in self.headers
 
-    @lazy
+    @property
     def _is_from_robot(self) -> bool:
         """Whether nobody reads what is sent to its sender."""
         return self.sender_address is not None and _ROBOT.fullmatch(self.sender_address.local) is not None

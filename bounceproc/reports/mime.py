@@ -58,6 +58,18 @@ def _parameter(name: bytes) -> re.Pattern[str]:
     return re.compile(r"(?ai)[;\s]" + name.decode() + r"\*?\s*=\s*(?:\"([^\"\n]*)\"?|([^\s;\"]+))")
 
 
+def _value(name: bytes, content_type: str) -> bytes:
+    """A parameter of a Content-Type; empty where it is missing."""
+    found = _parameter(name).search(content_type)
+    return (found[1] or found[2] or "").encode("latin-1") if found else b""
+
+
+@lru_cache(maxsize=256)
+def _charset(content_type: str) -> str:
+    """The charset in a Content-Type of a text: mail systems write a few of them again and again."""
+    return _value(b"charset", content_type).decode("ascii", "replace")
+
+
 @lru_cache(maxsize=256)
 def _media_type(value: str) -> str:
     words = value.encode("latin-1").split(None, 1)
@@ -219,8 +231,7 @@ class Part:
 
     def parameter(self, name: bytes) -> bytes:
         """A parameter of Content-Type; empty where it is missing."""
-        found = _parameter(name).search(self.content_type)
-        return (found[1] or found[2] or "").encode("latin-1") if found else b""
+        return _value(name, self.content_type)
 
     @property
     def children(self) -> tuple[Part, ...]:
@@ -255,8 +266,7 @@ class Part:
         octets = self.octets(limit * 2 if is_html else limit)
         if _CR in octets:
             octets = normalised(octets)
-        charset = self.parameter(b"charset") if "=" in self.content_type else b""
-        text = charset_text(octets, charset.decode("ascii", "replace"))
+        text = charset_text(octets, _charset(self.content_type) if "=" in self.content_type else "")
         return html_text(text)[:limit] if is_html else text
 
     def leaves(self) -> list[Part]:

@@ -14,6 +14,7 @@ from bounceproc.reports import delay, fields
 from bounceproc.reports.mail import Phrases
 from bounceproc.reports.original import addresses
 from bounceproc.reports.report import Report, reported
+from bounceproc.reports.sought import Sought
 from bounceproc.status import EnhancedStatus, find_reply_code
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ MAX_FLUFL_PARTS: Final = 20
 
 _ADDRESS: Final = r"(?:\"[^\"\n]{1,128}\"|[^\s<>()\[\],;:\"'|`]{1,200})@[^\s<>()\[\],;:\"'|`]{1,255}"
 _LINE: Final = r"^[ \t>*|]*[\"<]?@TO@[\">]?(?:[ \t]*<mailto:[^>\n]*>)?(?=[ \t]*$|[ \t]*[:\[(]|[ \t]+\S|\.\.\.)"
+_WORDS: Final = Rare(r"[A-Za-z ]{4,}(?![?*+{])")
 _BLANK_LINE: Final = Rare(r"\n[ \t]*\n")
 _PLACEHOLDER: Final = Rare(r"@(TO|FROM)(\d?)@")
 CODED: Final = Rare(r"(?<![\d.])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
@@ -63,7 +65,7 @@ _QUOTED_REPLY: Final = re.compile(
     r"[45](?<![\d.][45])\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{4,}(?:\n(?![ \t]*\n).+){0,6}"
 )
 """A reply and the lines that follow it. The first sign is literal so that the search is fast."""
-_TRANSCRIPT: Final = re.compile(r"Transcript of (?:the )?session follows[^\n]*\n", re.IGNORECASE)
+_TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
 
 
 FORMATS: Final = Path(__file__).with_name("prose_formats.toml")
@@ -121,7 +123,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _first(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
     """`pattern.search(text, start)`; see `_each`."""
-    if not pattern.pattern.startswith("^"):
+    if not pattern.pattern.startswith("^") and not _beginning(pattern.pattern):
         return pattern.search(text, start)
     return next(iter(_each(pattern, text, start, len(text), 1)), None)
 
@@ -131,9 +133,12 @@ def _each(
 ) -> list[re.Match[str]]:
     """The first matches of a pattern between two places, those of `finditer`.
 
-    One that begins with `^` is tried where lines begin: left to itself, the library tries it at every letter.
+    One that begins with `^` is tried where lines begin, one that begins with words where these stand: left to itself, the
+    library tries either at every letter.
     """
     if not pattern.pattern.startswith("^"):
+        if text.isascii() and _beginning(pattern.pattern):
+            return _each_beginning(pattern, text, start, stop, most)
         return list(islice(pattern.finditer(text, start, stop), most))
     found: list[re.Match[str]] = []
     at = start
@@ -148,6 +153,27 @@ def _each(
         at = max(at + 1, match.end() if match is not None else 0)
         if at > stop:
             break
+    return found
+
+
+@cache
+def _beginning(source: str) -> str:
+    """The words, in lower case, with which all matches of a pattern begin; empty where they are not written out."""
+    found = _WORDS.match(source)
+    return found[0].lower() if found else ""
+
+
+def _each_beginning(pattern: re.Pattern[str], text: str, start: int, stop: int, most: int) -> list[re.Match[str]]:
+    """`_each` for a pattern whose matches begin with words, and a text that is ASCII: other letters may be equal to its own."""
+    found: list[re.Match[str]] = []
+    begins = _beginning(pattern.pattern)
+    lowered = text.lower()
+    at = lowered.find(begins, start, stop)
+    while at >= 0 and len(found) < most:
+        match = pattern.match(text, at, stop)
+        if match is not None:
+            found.append(match)
+        at = lowered.find(begins, match.end() if match is not None else at + 1, stop)
     return found
 
 
@@ -250,7 +276,7 @@ def _named(form: ProseFormat, text: str) -> list[Named]:
     ended = _first(form.end, text, start) if form.end is not None else None
     stop = ended.start() if ended else len(text)
     matches = _each(form.recipient, text, start, stop)
-    begun = _first(form.transcript, text) if form.transcript is not None else None
+    begun = _first(form.transcript, text) if matches and form.transcript is not None else None
     dialogue = Dialogue.parse(text[begun.end() :]) if begun else None
     found: list[Named] = []
     for at, match in enumerate(matches):

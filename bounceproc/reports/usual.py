@@ -22,8 +22,10 @@ _REPORTS: Final = b"delivery-status"
 _MULTIPART: Final = "multipart/report;"
 _STATUS: Final = ("report-type=delivery-status", 'report-type="delivery-status"')
 _BOUNDARY: Final = "boundary="
-_VALUE: Final = re.compile(r"(?:\"([^\"\n]+)\"|([^\s;\"]+))\s*(?:;|$)", re.ASCII)
+_VALUE: Final = re.compile(r"([^\s;\"]+)\s*(?:;|$)", re.ASCII)
+_SPACE: Final = " \t\n\r\f\v"
 _BEFORE_NAME: Final = frozenset(" \t\n;")
+_ENDS: Final = frozenset(("", ";"))
 _ESC: Final = 0x1B
 _LF: Final = ord("\n")
 _BEFORE: Final = frozenset(b"\n>F")
@@ -32,7 +34,12 @@ _PLAIN: Final = frozenset(("", "7bit", "8bit"))
 
 
 def read(data: bytes) -> Report | None:
-    """A notification of RFC 3464 whose line ends are normalised and that has text, fields and returned mail in this order."""
+    """A notification of RFC 3464 whose line ends are normalised and that has text, fields and returned mail in this order.
+
+    Raises:
+        MalformedReportError: neither its fields nor its text name anybody.
+
+    """
     top = data.find(b"\n\n")
     at = data.find(_TYPE, top)
     if at < 0 or not 0 < top < MAX_HEADER or data[0] in _BEFORE or data.find(_REPORTS, 0, top) < 0:
@@ -45,8 +52,7 @@ def read(data: bytes) -> Report | None:
     if not boundary:
         return None
     mail = Mail(data, headers)
-    subject = headers.plain(b"subject")
-    mail.give("subject_line", subject)
+    subject = mail.subject_line
     if (subject is None or ":" in subject) and (
         (mail.is_answer and not USUAL_DAEMON.fullmatch(mail.sender)) or mail.is_copy_for_postmaster
     ):
@@ -66,10 +72,9 @@ def read(data: bytes) -> Report | None:
         return None
     begin = first + len(delimiter)
     if data[begin] == _LF:
-        mail.give("text_at", (begin + 1, second))
-    mail.give("original", Original.in_body(data, returned[0].encoding, *returned[1:]))
-    found = dsn.report(mail, text[: dsn.MAX_REPORT].decode("ascii"), "rfc3464")
-    return found if found.events else None
+        mail.text_at = (begin + 1, second)
+    mail.give_original(Original.in_body(data, returned[0].encoding, returned[1], returned[2]))
+    return dsn.told(mail, text[: dsn.MAX_REPORT].decode("ascii"), "rfc3464")
 
 
 def _boundary(content_type: str) -> bytes:
@@ -78,8 +83,17 @@ def _boundary(content_type: str) -> bytes:
     if not lowered.lstrip().startswith(_MULTIPART) or not (_STATUS[0] in lowered or _STATUS[1] in lowered):
         return b""
     at = lowered.find(_BOUNDARY)
-    found = _VALUE.match(content_type, at + len(_BOUNDARY)) if at > 0 and lowered[at - 1] in _BEFORE_NAME else None
-    return (found[1] or found[2] or "").encode("latin-1") if found else b""
+    if at <= 0 or lowered[at - 1] not in _BEFORE_NAME:
+        return b""
+    at += len(_BOUNDARY)
+    if content_type[at : at + 1] != '"':
+        found = _VALUE.match(content_type, at)
+        return found[1].encode("latin-1") if found else b""
+    end = content_type.find('"', at + 1)
+    value = content_type[at + 1 : end] if end > 0 else ""
+    if "\n" in value or content_type[end + 1 :].lstrip(_SPACE)[:1] not in _ENDS:
+        return b""
+    return value.encode("latin-1")
 
 
 def _entity(data: bytes, at: int, delimiter: bytes, *, is_last: bool = False) -> tuple[Head, int, int] | None:

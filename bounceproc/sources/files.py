@@ -25,6 +25,7 @@ READ_SIZE: Final = 64 * 1024
 """Octets that are read at once: most reports come whole."""
 READ_MORE: Final = 1024 * 1024
 """Octets that are read at once of a longer file."""
+_READING: Final = os.O_RDONLY | os.O_CLOEXEC
 
 
 class FileSource:
@@ -137,7 +138,7 @@ def _read_stream(stream: BinaryIO, ref: str, limit: int, *, mbox: bool) -> Itera
 
 def _read_file(path: str, limit: int) -> bytes | None:
     """The content of a file of any kind, None when it is longer than `limit`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, _READING)
     try:
         content = os.read(descriptor, READ_SIZE)
         if not (more := os.read(descriptor, 1)):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import flufl.bounce
 import pytest
 
 from bounceproc.reports import fields, prose
 from bounceproc.reports.mail import Mail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOTICE = b"From: MAILER-DAEMON@x.example\nSubject: failure notice\n\n"
 
@@ -177,3 +183,35 @@ def test_a_pattern_of_lines_finds_what_the_library_finds(text: str) -> None:
                     assert found == [match.span() for match in pattern.finditer(text, start, stop)]
                 first, wanted = prose._first(pattern, text, start), pattern.search(text, start)
                 assert (first and first.span()) == (wanted and wanted.span()), pattern.pattern
+
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+
+
+@pytest.mark.parametrize(
+    "changed", [str, str.upper, lambda text: f"\u017f{text}\u0130"], ids=["as it is", "upper", "not ASCII"]
+)
+def test_a_pattern_that_begins_with_words_finds_what_the_library_finds(changed: Callable[[str], str]) -> None:
+    patterns = [
+        pattern
+        for form in prose.formats()
+        for pattern in (form.begin, form.end, form.recipient, form.reason, form.otherwise, form.transcript)
+        if pattern is not None and prose._beginning(pattern.pattern)
+    ]
+    assert len(patterns) > 20
+    for path in sorted((CORPUS / "prose").glob("*.eml")):
+        text = changed(Mail.parse(path.read_bytes()).human[:4000])
+        for pattern in patterns:
+            found = [match.span() for match in prose._each(pattern, text, 0, len(text))]
+            assert found == [match.span() for match in pattern.finditer(text)], pattern.pattern
+
+
+def test_words_that_begin_a_pattern_begin_all_of_it() -> None:
+    for form in prose.formats():
+        for pattern in (form.begin, form.end, form.recipient, form.reason, form.otherwise, form.transcript):
+            if pattern is None or not prose._beginning(pattern.pattern):
+                continue
+            left = re.sub(r"\\.|\[[^\]]*\]", "", pattern.pattern)
+            while (shorter := re.sub(r"\([^()]*\)", "", left)) != left:
+                left = shorter
+            assert "|" not in left, pattern.pattern
