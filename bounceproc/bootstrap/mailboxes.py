@@ -119,13 +119,14 @@ def _beginning(
     if database is None or not database.parent.is_dir():
         yield {}
         return
+    # Here and not in the threads, which had to share Python with the loading of the database's library.
+    from bounceproc.pipeline import WORTH_A_READER
+    from bounceproc.sources.imap.watching import WatchedFolder
+    from bounceproc.store.filelock import file_lease
+
     begun: list[ExitStack] = []
 
     def begin(section: MailboxSection, folder: str) -> tuple[ExitStack, WatchedFolder]:
-        from bounceproc.pipeline import WORTH_A_READER
-        from bounceproc.sources.imap.watching import WatchedFolder
-        from bounceproc.store.filelock import file_lease
-
         source = WatchedFolder(mailbox_of(section, folder), recheck=config.poll.recheck, attempts=config.poll.attempts)
         with ExitStack() as stack:
             stack.enter_context(file_lease(database, section.name, folder))

@@ -66,13 +66,9 @@ def classified(event: Event, classifier: Classifier) -> Event:
     if event.type not in CLASSIFIED:
         return event
     found = _classification(event, classifier)
-    return event._replace(
-        category=found.category,
-        class_=_class(event, found),
-        rule=found.rule,
-        status=found.status,
-        smtp_code=found.smtp_code,
-    )
+    said = (found.status, found.smtp_code, *event[7:16])
+    judged = (found.category, _class(event, found), found.rule)
+    return tuple.__new__(type(event), (*event[:5], *said, *judged, *event[19:]))
 
 
 def _classification(event: Event, classifier: Classifier) -> Classification:

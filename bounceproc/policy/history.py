@@ -90,8 +90,11 @@ class History(NamedTuple):
 
     def with_evidence(self, new: Iterable[Evidence]) -> History:
         """Add new evidence, capped again. What is kept depends on the set alone, never on the order of arrival."""
-        merged = {piece.id: piece for piece in (*self.evidence, *new)}
-        ordered = sorted(merged.values(), key=_order) if len(merged) > 1 else list(merged.values())
+        added = tuple(new)
+        if len(added) == 1 and not self.evidence:
+            return tuple.__new__(History, (self.key, added, *self[2:]))  # as nearly all of them begin
+        merged = {piece.id: piece for piece in (*self.evidence, *added)}
+        ordered = sorted(merged.values(), key=_order)
         if len(ordered) <= KEPT_PER_GROUP:
             return self._replace(evidence=tuple(ordered))
         kept: list[Evidence] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -25,7 +24,6 @@ WORDING: Final = 400
 """Characters of a reply that its wording is taken from: what follows is mostly links and names of hosts."""
 
 _SUBTLD: Final = frozenset({"ac", "co", "com", "edu", "go", "gov", "mil", "ne", "net", "or", "org"})
-_WORD: Final = re.compile(r"[^\W\d_]+\Z")
 _TRIM: Final = ".,;:!?()[]{}<>\"'"
 
 
@@ -64,8 +62,8 @@ def provider(event: Event) -> str:
 def wording(event: Event) -> str:
     """What of a reply is the same for everybody: its words, without codes, addresses, hosts, queue numbers, links and names."""
     names = {name.local.lower() for name in (event.recipient, event.final_recipient) if name is not None}
-    words = (word.strip(_TRIM) for word in event.diagnostic[:WORDING].lower().split())
-    return " ".join(word for word in words if _WORD.match(word) and word not in names)
+    words = [word.strip(_TRIM) for word in event.diagnostic[:WORDING].lower().split()]
+    return " ".join([word for word in words if word.isalpha() and word not in names])
 
 
 def fingerprint(event: Event) -> bytes:

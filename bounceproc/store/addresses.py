@@ -32,7 +32,7 @@ class Touched(NamedTuple):
 
     def begun(self) -> History:
         """Its history where nothing was known of it."""
-        return History(key=self.key, is_domain=self.is_domain).with_evidence(self.evidence.values())
+        return History(self.key, is_domain=self.is_domain).with_evidence(self.evidence.values())
 
 
 def make(

@@ -48,7 +48,7 @@ def insert(
         return []
     if connection.dialect.name == "sqlite":
         newest = connection.scalar(_newest(table)) if returning else None
-        inserted = many(connection, _insertion(table, tuple(rows[0]), ignore_known), table, rows)
+        inserted = _insert_many(connection, table, rows, ignore_known)
         if newest is None:
             return []
         if inserted == len(rows) and connection.scalar(_newest(table)) == newest + inserted:
@@ -169,6 +169,14 @@ def many(connection: sa.Connection, statement: tuple[str, tuple[str, ...]], tabl
     for place, bind in _binders(connection.dialect, table, names):
         columns[place] = bind(columns[place])
     return connection.exec_driver_sql(text, list(zip(*columns, strict=True))).rowcount
+
+
+def _insert_many(connection: sa.Connection, table: sa.Table, rows: Rows, ignore_known: bool) -> int:
+    """Insert rows; columns in which they have nothing are left out, and NULL without being bound. Returns the rows inserted."""
+    optional = [name for name in rows[0] if table.c[name].nullable]
+    empty = {name for name in optional if rows[0][name] is None and all(row[name] is None for row in rows)}
+    names = tuple([name for name in rows[0] if name not in empty])
+    return many(connection, _insertion(table, names, ignore_known), table, rows)
 
 
 @lru_cache
