@@ -25,6 +25,7 @@ from bounceproc.errors import BounceprocError, ConfigError, TemporaryError, Usag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from bounceproc.bootstrap.flow import OnBatch
     from bounceproc.config import Config
@@ -111,12 +112,13 @@ def _beginning(
 ) -> Iterator[dict[tuple[str, str], Opened]]:
     """The first folders, leased and connected while the database is opened: each of the two waits for other things.
 
-    That takes a database that is a file: the lease of its folders is a lock beside it.
+    That takes a database that is a file: the lease of its folders is a lock beside it. Where something is wrong with the
+    file nobody is connected to, so that the error is told at once, however long the server takes.
     """
     from bounceproc.config.layers import sqlite_file
 
     database = sqlite_file(config.database_url())
-    if database is None or not database.parent.is_dir():
+    if database is None or not database.parent.is_dir() or not _will_serve(config, database):
         yield {}
         return
     # Here and not in the threads, which had to share Python with the loading of the database's library.
@@ -145,6 +147,17 @@ def _beginning(
             hands.shutdown(cancel_futures=True)
             for stack in begun:  # which is empty where somebody came for it
                 stack.close()
+
+
+def _will_serve(config: Config, database: Path) -> bool:
+    """Whether the file is as this program expects it, or is still to be made."""
+    from bounceproc.store.direct import DirectList
+
+    direct = DirectList.open(config.database_url(), config.privacy.pepper_file)
+    if direct is None:
+        return not database.exists()
+    direct.close()
+    return True
 
 
 @contextmanager

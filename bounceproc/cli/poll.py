@@ -49,12 +49,12 @@ def poll(
 ) -> None:
     """Read the mailboxes: record every report, decide, commit, and only then move or flag the messages."""
     if watch:
+        if once or dry_run:
+            raise typer.BadParameter(f"it does not go with {'--once' if once else '--dry-run'}", param_hint="--watch")
         from bounceproc.bootstrap import mailboxes
         from bounceproc.cli.collecting import spare_the_collector
 
         spare_the_collector()
-        if once or dry_run:
-            raise typer.BadParameter(f"it does not go with {'--once' if once else '--dry-run'}", param_hint="--watch")
         log = {"log": {"format": log_format, "level": log_level}}
         load = partial(configuration, config, database, log, quiet=True)
         raise typer.Exit(mailboxes.watch_mailboxes(load, mailbox or []))

@@ -1,4 +1,6 @@
-"""Commands that run in bulk, once a message or every few minutes, in their plain form: the library of the command line starts slower than they run.
+"""Commands that run in bulk, once a message or every few minutes, in their plain form.
+
+The library of the command line starts slower than they run.
 
 What is not plain (another option, a wrong value, a configuration file in force) is left to that library, which also says what
 is wrong: here nothing is ever refused.

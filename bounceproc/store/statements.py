@@ -163,9 +163,8 @@ def _insert(connection: sa.Connection, table: sa.Table) -> Any:
 def many(connection: sa.Connection, statement: tuple[str, tuple[str, ...]], table: sa.Table, rows: Rows) -> int:
     """Run a prepared statement for each row: its text, and the columns that it takes in this order. Returns the rows changed."""
     text, names = statement
-    columns = [*zip(*map(itemgetter(*names, names[0]), rows), strict=True)][
-        :-1
-    ]  # of one name alone it would make no tuples
+    # Of one name alone `itemgetter` makes no tuples: it gets one too many, which is dropped.
+    *columns, _ = zip(*map(itemgetter(*names, names[0]), rows), strict=True)
     for place, bind in _binders(connection.dialect, table, names):
         columns[place] = bind(columns[place])
     return connection.exec_driver_sql(text, list(zip(*columns, strict=True))).rowcount

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bounceproc.bootstrap.mailboxes import run_mailboxes
 from bounceproc.config import Config
-from bounceproc.errors import UnavailableError
+from bounceproc.errors import BounceprocError, UnavailableError
 from bounceproc.service import overlap
 from bounceproc.sources.imap import ImapSource
 from tests.stories.house import House
@@ -121,3 +122,37 @@ def test_a_dry_run_changes_neither_mailbox_nor_database(house: House, mail_user:
     assert all(
         not rows for name, rows in house.snapshot().items() if name in {"message", "event", "suppression", "checkpoint"}
     )
+
+
+def test_where_the_database_is_wrong_nobody_is_connected_to(tmp_path: Path) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    silent.settimeout(0.3)
+    port = silent.getsockname()[1]
+    (tmp_path / "password").write_text("Sesame")
+    (tmp_path / "password").chmod(0o600)
+    mailbox = f'name = "returns"\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\nuser = "u"\n'
+    (tmp_path / "bounceproc.toml").write_text(f'[[mailbox]]\n{mailbox}password_file = "password"\n')
+    (tmp_path / "bounceproc.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(BounceprocError, match=r"bounceproc\.db"):
+        run_mailboxes(Config.load(tmp_path / "bounceproc.toml", environ={}), [])
+    with pytest.raises(TimeoutError):
+        silent.accept()
+    silent.close()
+
+
+def test_a_folder_that_was_opened_ahead_is_given_back_where_the_database_fails(
+    house: House, mail_user: MailUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config.load(house.folder / "bounceproc.toml", environ={})
+    with monkeypatch.context() as broken:
+
+        def away(*_: object, **__: object) -> None:
+            raise UnavailableError("the database is away")
+
+        broken.setattr("bounceproc.bootstrap.mailboxes.open_store", away)
+        with pytest.raises(UnavailableError, match="the database is away"):
+            run_mailboxes(config, [])
+    assert len(mail_user.uids("INBOX")) == 13
+    runs = run_mailboxes(config, [])
+    assert not runs.failures
+    assert runs.summaries[0].messages == 13
