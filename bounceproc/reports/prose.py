@@ -488,13 +488,10 @@ def read_flufl(mail: Mail) -> Report | None:
 
 def _flufl(octets: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:
     # Loaded when needed: two dozen detectors and the email package, which most runs never ask.
-    import logging  # noqa: PLC0415
     from email import message_from_bytes  # noqa: PLC0415
 
     from flufl.bounce import all_failures  # noqa: PLC0415
 
-    # It logs a traceback for each header that it trips over, and its exceptions are expected here.
-    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
         temporary, permanent = all_failures(message_from_bytes(octets))
         return frozenset(temporary), frozenset(permanent)
