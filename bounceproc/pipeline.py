@@ -13,7 +13,7 @@ from bounceproc.event import EventType, Kind
 from bounceproc.matching import matched
 from bounceproc.meaning import interpret_raw
 from bounceproc.policy.decide import decide
-from bounceproc.ports import Meaning, MessageBatch, Outcome, Reading, Settlement
+from bounceproc.ports import WORTH_A_READER, Meaning, MessageBatch, Outcome, Reading, Settlement
 from bounceproc.rawmessage import RawMessage
 from bounceproc.refusal import is_ours
 
@@ -39,9 +39,6 @@ OUTCOMES: Final = {
 
 
 _CR: Final = ord("\r")
-
-WORTH_A_READER: Final = 2000
-"""Messages of one run for which it is worth while to start a process that reads them: it needs a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,10 @@ class Meaning(NamedTuple):
     """A valid token of which nobody that the report names is the recipient: only a hash of him stands in it."""
 
 
+WORTH_A_READER: Final = 2000
+"""Messages of one run for which it is worth while to start a process that reads them: it needs a tenth of a second."""
+
+
 class Reader(Protocol):
     """Whoever reads messages beside this process."""
 
@@ -109,8 +113,8 @@ class Reader(Protocol):
         """Begin to read these messages; what it gives waits for what they say."""
 
 
-READ_AHEAD: Final = 2
-"""Batches that are read while one is recorded: while the server moves many messages at once, it reads none."""
+READ_AHEAD: Final = 3
+"""Batches that are read while one is recorded: as many as are recorded while the server moves many messages, and reads none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from bounceproc.bootstrap.database import open_store, policy_of
-from bounceproc.bootstrap.ours import evidence_of, identifier_of, identifier_with, not_served
+from bounceproc.bootstrap.ours import evidence_of, identifier_of, identifier_with, not_served, our_mail
 from bounceproc.bootstrap.privacy import limits
 from bounceproc.bootstrap.reading import classifier_with
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO, TypeAlias
 
     from bounceproc.config import Config
+    from bounceproc.identity import OurMail
     from bounceproc.pipeline import BatchResult, Pipeline
-    from bounceproc.ports import Reader, Recorder, WatchedSource
+    from bounceproc.ports import Meaning, Reader, Recorder, WatchedSource
+    from bounceproc.rawmessage import RawMessage
     from bounceproc.service.beside import Beside
     from bounceproc.service.idle import Idle
     from bounceproc.service.run import Summary
@@ -96,22 +99,41 @@ def log_as(config: Config, level: str | None = None) -> None:
 
 
 def reader_beside(config: Config) -> Beside:
-    """A process that reads messages while this one fetches and records: started where there is much to read."""
+    """A process that reads messages while this one fetches and records: started where there is much to read.
+
+    Nothing of what reads is loaded for it here: that takes its time, which a server needs for opening a folder.
+    """
     from bounceproc.service.beside import Beside
 
+    files = config.classify.rule_files
+    if files:
+        classifier_with(files)  # where they are wrong nothing is begun
     keep = "-" if config.privacy.hash_only else "keep"
-    files = map(str, config.classify.rule_files)
-    command = [sys.executable, "-m", "bounceproc.cli.beside", keep, *files]
-    return Beside(command, classifier_with(config.classify.rule_files), identifier_of(config))
+    command = [sys.executable, "-m", "bounceproc.cli.beside", keep, *map(str, files)]
+    return Beside(command, partial(_read_here, config), our_mail(config))
+
+
+def _read_here(config: Config, messages: Sequence[RawMessage]) -> list[Meaning]:
+    from bounceproc.pipeline import meant
+
+    classifier, identifier = classifier_with(config.classify.rule_files), identifier_of(config)
+    return [meant(raw, classifier, None, identifier) for raw in messages]
 
 
 def read_beside(questions: BinaryIO, answers: BinaryIO, rule_files: Sequence[Path], *, keep: bool) -> None:
     """What that process does. `keep` has the copies made that the ledger keeps."""
+    from bounceproc.pipeline import meant
     from bounceproc.service.beside import serve
     from bounceproc.store.copies import pack
 
-    copies = pack if keep else lambda messages: [None] * len(messages)
-    serve(questions, answers, classifier_with(rule_files), copies, identifier_with)
+    classifier = classifier_with(rule_files)
+
+    def read(messages: list[RawMessage], ours: OurMail | None) -> list[Meaning]:
+        identifier = identifier_with(ours) if ours is not None else None
+        copies = pack([raw.data for raw in messages]) if keep else repeat(None, len(messages))
+        return [meant(raw, classifier, copy, identifier) for raw, copy in zip(messages, copies, strict=True)]
+
+    serve(questions, answers, read)
 
 
 def pipeline_of(config: Config, store: Store, ledger: Recorder | None = None, reader: Reader | None = None) -> Pipeline:

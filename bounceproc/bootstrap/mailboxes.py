@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Timer
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.bootstrap.database import open_store
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 BEGUN_EARLY: Final = 8
 """Folders that are connected to while the database is opened; the others wait for their turn."""
+SLOW: Final = 0.03
+"""Seconds after which a folder that is being opened is held for a large one: its server looks through all that is in it."""
 
 
 @dataclass(slots=True)
@@ -122,7 +125,7 @@ def _beginning(
         yield {}
         return
     # Here and not in the threads, which had to share Python with the loading of the database's library.
-    from bounceproc.pipeline import WORTH_A_READER
+    from bounceproc.ports import WORTH_A_READER
     from bounceproc.sources.imap.watching import WatchedFolder
     from bounceproc.store.filelock import file_lease
 
@@ -130,14 +133,18 @@ def _beginning(
 
     def begin(section: MailboxSection, folder: str) -> tuple[ExitStack, WatchedFolder]:
         source = WatchedFolder(mailbox_of(section, folder), recheck=config.poll.recheck, attempts=config.poll.attempts)
-        with ExitStack() as stack:
-            stack.enter_context(file_lease(database, section.name, folder))
-            source.begin()
-            stack.push(source)
-            if source.messages >= WORTH_A_READER:
-                reader.start()
-            begun.append(held := stack.pop_all())
-            return held, source
+        large = Timer(SLOW, reader.start)
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(file_lease(database, section.name, folder))
+                source.begin(opening=large.start)
+                stack.push(source)
+                if source.messages >= WORTH_A_READER:
+                    reader.start()
+                begun.append(held := stack.pop_all())
+                return held, source
+        finally:
+            large.cancel()
 
     with ThreadPoolExecutor(BEGUN_EARLY, thread_name_prefix="beginning") as hands:
         first = list(folders.items())[:BEGUN_EARLY]

@@ -105,12 +105,15 @@ def recipient_digest(config: Config) -> Callable[[Address], str] | None:
     return partial(digest, secrets=secrets) if secrets else None
 
 
-def _our_mail(config: Config) -> OurMail:
+def our_mail(config: Config) -> OurMail | None:
+    """What is known of our own mail; None where that is nothing."""
+    if config.identity.secret is None and not config.stream:
+        return None
     from bounceproc.identity import OurMail
     from bounceproc.streams import Stream, Streams
 
     streams = [Stream(one.name, one.match.kind, one.match.value) for one in config.stream]
-    return OurMail(_sound_secrets(config), Streams(streams, config.identity.extension_delimiter))
+    return OurMail(_sound_secrets(config), Streams(streams, config.identity.extension_delimiter)) or None
 
 
 def _sound_secrets(config: Config) -> tuple[str, ...]:
@@ -145,7 +148,7 @@ def not_served(config: Config) -> tuple[str, ...]:
 
 def identifier_of(config: Config) -> Identifier | None:
     """What knows our own mail again; None where nothing is known of it."""
-    ours = _our_mail(config)
+    ours = our_mail(config)
     return identifier_with(ours) if ours else None
 
 

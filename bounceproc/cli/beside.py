@@ -5,6 +5,7 @@ Nobody but the poller starts it, so that it is no command.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,3 +16,4 @@ if __name__ == "__main__":
 
     spare_the_collector()
     read_beside(sys.stdin.buffer, sys.stdout.buffer, [Path(name) for name in sys.argv[2:]], keep=sys.argv[1] == "keep")
+    os._exit(0)  # the poller waits for it to be gone, and nothing of it is left to be tidied up

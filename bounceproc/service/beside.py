@@ -12,18 +12,18 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from select import select
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from bounceproc.pipeline import meant
 from bounceproc.rawmessage import RawMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
-    from bounceproc.classify.classifier import Classifier
-    from bounceproc.identity import Identifier, OurMail
+    from bounceproc.identity import OurMail
     from bounceproc.ports import Meaning
+
+    Here: TypeAlias = Callable[[Sequence[RawMessage]], Sequence[Meaning]]
 
 PATIENCE: Final = 60.0
 """Seconds after which the other process ends where nobody wants anything; the next one that does starts another."""
@@ -33,10 +33,11 @@ PROTOCOL: Final = 5
 class Beside:
     """The other process, started when there is something to read. Many threads may ask; it reads in the order asked."""
 
-    def __init__(self, command: Sequence[str], classifier: Classifier, identifier: Identifier | None = None) -> None:
+    def __init__(self, command: Sequence[str], here: Here, ours: OurMail | None = None) -> None:
+        """`here` reads what the other process cannot; `ours` is what that one is told of our mail."""
         self._command = list(command)
-        self._classifier = classifier
-        self._identifier = identifier
+        self._here = here
+        self._ours = ours
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,16 +64,15 @@ class Beside:
             except (OSError, EOFError, pickle.UnpicklingError):
                 self._end()
         # What ends the other process twice is read here, where a message that ends this one, too, is counted and parked.
-        return [meant(raw, self._classifier, None, self._identifier) for raw in messages]
+        return self._here(messages)
 
     def _ask(self, messages: Sequence[RawMessage]) -> Sequence[Meaning]:
         process = self._started()
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
         # Everybody on the machine can read the arguments of a process, and nobody else this pipe: the secrets go here.
-        ours = self._identifier.ours if self._identifier is not None else None
         asked = [(raw.ref, raw.data, raw.received_at, raw.error) for raw in messages]
-        pickle.dump((ours, asked), process.stdin, PROTOCOL)
+        pickle.dump((self._ours, asked), process.stdin, PROTOCOL)
         process.stdin.flush()
         found: list[Meaning] = pickle.load(process.stdout)  # noqa: S301 - written by our own program
         return found
@@ -101,11 +101,7 @@ class Beside:
 
 
 def serve(
-    questions: BinaryIO,
-    answers: BinaryIO,
-    classifier: Classifier,
-    pack: Callable[[list[bytes]], Iterable[bytes | None]],
-    identifier: Callable[[OurMail], Identifier],
+    questions: BinaryIO, answers: BinaryIO, read: Callable[[list[RawMessage], OurMail | None], list[Meaning]]
 ) -> None:
     """What the other process does until nobody wants anything any more: messages in, what they say out, in order.
 
@@ -118,9 +114,5 @@ def serve(
             ours, asked = pickle.load(questions)  # noqa: S301 - written by our own program
         except EOFError:
             return
-        finder = identifier(ours) if ours is not None else None
-        messages = [RawMessage(*one) for one in asked]
-        copies = pack([message.data for message in messages])
-        found = [meant(message, classifier, copy, finder) for message, copy in zip(messages, copies, strict=True)]
-        pickle.dump(found, answers, PROTOCOL)
+        pickle.dump(read([RawMessage(*one) for one in asked], ours), answers, PROTOCOL)
         answers.flush()

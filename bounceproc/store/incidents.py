@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ from bounceproc.store import addresses, changing, statements
 from bounceproc.store.entries import AUTOMATIC, Entry
 from bounceproc.store.policing import reconcile
 from bounceproc.store.rows import clean
-from bounceproc.store.statements import among, chunks, retrying
+from bounceproc.store.statements import among, chosen, chunks, retrying
 from bounceproc.store.tables import incident, incident_event, pulse, pulse_event, suppression, suppression_change
 
 if TYPE_CHECKING:
@@ -98,17 +98,20 @@ def _provider(event: Event, hidden: Callable[[str], str] | None) -> str:
     return name
 
 
+_PULSES: Final = sa.select(pulse_event.c.fingerprint, pulse_event.c.key).where(
+    pulse_event.c.day == sa.bindparam("today")
+)
+_COUNTS: Final = sa.select(pulse.c.fingerprint, pulse.c.recipients).where(pulse.c.day == sa.bindparam("today"))
+
+
 def _count(connection: sa.Connection, live: Surges, providers: Mapping[bytes, str], today: str) -> Counter[bytes]:
     """Remember today's events, and no earlier ones; gives how many different recipients each wording has condemned today.
 
     Two writers of PostgreSQL who store the same recipient at the same moment count it twice: a surge is many times what is usual.
     """
     connection.execute(sa.delete(pulse_event).where(pulse_event.c.day < today))
-    known: set[tuple[bytes, bytes]] = set()
-    for part in chunks(sorted({one.key for events in live.values() for one in events if one.key is not None})):
-        here = sa.and_(pulse_event.c.day == today, among(connection, pulse_event.c.key, part))
-        rows = connection.execute(sa.select(pulse_event.c.fingerprint, pulse_event.c.key).where(here))
-        known |= {(row.fingerprint, row.key) for row in rows}
+    keys = {one.key for events in live.values() for one in events if one.key is not None}
+    known = set(chosen(connection, _PULSES, pulse_event.c.key, keys, {"today": today}))
     events = [
         {"day": today, "key": one.key, "fingerprint": print_, "id": one.id}
         for print_ in sorted(live)
@@ -121,24 +124,32 @@ def _count(connection: sa.Connection, live: Surges, providers: Mapping[bytes, st
         for print_ in sorted(live)
     ]
     statements.add(connection, pulse, days, column="recipients")
-    counts: Counter[bytes] = Counter()
-    for part in chunks(sorted(live)):
-        here = sa.and_(pulse.c.day == today, among(connection, pulse.c.fingerprint, part))
-        for row in connection.execute(sa.select(pulse.c.fingerprint, pulse.c.recipients).where(here)):
-            counts[row.fingerprint] = row.recipients
-    return counts
+    return Counter(dict(chosen(connection, _COUNTS, pulse.c.fingerprint, live, {"today": today})))
 
 
-def _standing(connection: sa.Connection, prints: Collection[bytes], now: datetime) -> dict[bytes, sa.Row[Any]]:
+class _Standing(NamedTuple):
+    """An incident as far as it matters to what happens now."""
+
+    fingerprint: bytes
+    id: int
+    state: str
+    usual: int
+
+
+_GOES_ON: Final = sa.and_(incident.c.state == IncidentState.OPEN.value, incident.c.surged_at > sa.bindparam("quiet"))
+_KNOWN: Final = sa.and_(
+    incident.c.state == IncidentState.CONFIRMED.value, incident.c.decided_at > sa.bindparam("confirmed")
+)
+_STANDING: Final = (
+    sa.select(*(incident.c[name] for name in _Standing._fields)).where(sa.or_(_GOES_ON, _KNOWN)).order_by(incident.c.id)
+)
+
+
+def _standing(connection: sa.Connection, prints: Collection[bytes], now: datetime) -> dict[bytes, _Standing]:
     """The incidents of these wordings that go on, and those that a person confirmed not long ago."""
-    goes_on = sa.and_(incident.c.state == IncidentState.OPEN, incident.c.surged_at > now - surges.QUIET)
-    known = sa.and_(incident.c.state == IncidentState.CONFIRMED, incident.c.decided_at > now - surges.CONFIRMED)
-    found: dict[bytes, sa.Row[Any]] = {}
-    for part in chunks(sorted(prints)):
-        here = among(connection, incident.c.fingerprint, part)
-        for row in connection.execute(sa.select(incident).where(here, sa.or_(goes_on, known)).order_by(incident.c.id)):
-            found[row.fingerprint] = row
-    return found
+    since = {"quiet": now - surges.QUIET, "confirmed": now - surges.CONFIRMED}
+    rows = chosen(connection, _STANDING, incident.c.fingerprint, prints, since)
+    return {one.fingerprint: one for one in map(_Standing._make, rows)}
 
 
 def _surging(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from bounceproc.store.copies import pack
 from bounceproc.store.finds import Found
 from bounceproc.store.policing import reconcile
 from bounceproc.store.rows import event_row, message_row, place, sane
-from bounceproc.store.statements import among, chunks, retrying
+from bounceproc.store.statements import among, change, chosen, chunks, retrying
 from bounceproc.store.tables import attempt, checkpoint, counter, event, message
 
 if TYPE_CHECKING:
@@ -140,11 +140,16 @@ def _begins(column: sa.Column[str], prefix: str) -> sa.ColumnElement[bool]:
     return sa.func.substr(column, 1, len(prefix)) == prefix
 
 
+_SETTLING: Final = (
+    sa.update(message)
+    .where(message.c.source == sa.bindparam("here"), message.c.settled_at.is_(None))
+    .values(settled_at=sa.bindparam("now"))
+)
+_FIRSTS: Final = sa.select(message.c.digest, message.c.id, message.c.outcome).where(message.c.duplicate_of.is_(None))
+
+
 def _settled(connection: sa.Connection, source: str, refs: Sequence[str], now: datetime) -> None:
-    open_here = sa.and_(message.c.source == place(source), message.c.settled_at.is_(None))
-    statement = sa.update(message).where(open_here).values(settled_at=now)
-    for part in chunks(sorted(map(place, refs))):
-        connection.execute(statement.where(among(connection, message.c.ref, part)))
+    change(connection, _SETTLING, message.c.ref, [*map(place, refs)], {"here": place(source), "now": now})
 
 
 class Batch:
@@ -277,13 +282,8 @@ class Batch:
 
     def _firsts(self, digests: Collection[bytes]) -> dict[bytes, tuple[int, str]]:
         """Id and outcome of the first row of each digest that is known."""
-        found: dict[bytes, tuple[int, str]] = {}
-        for part in chunks(sorted(digests)):
-            statement = sa.select(message.c.digest, message.c.id, message.c.outcome).where(
-                among(self._connection, message.c.digest, part), message.c.duplicate_of.is_(None)
-            )
-            found |= {row.digest: (row.id, row.outcome) for row in self._connection.execute(statement)}
-        return found
+        rows = chosen(self._connection, _FIRSTS, message.c.digest, digests)
+        return {digest: (id_, outcome) for digest, id_, outcome in rows}
 
     def _offered(self, readings: Sequence[Reading]) -> dict[tuple[str, bytes], int]:
         """The rows of the places that these messages, which are known, lie at, by reference and digest."""

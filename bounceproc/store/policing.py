@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from bounceproc.store import addresses, changing
 from bounceproc.store.entries import AUTOMATIC, Entry
-from bounceproc.store.statements import among, chunks
+from bounceproc.store.statements import chosen
 from bounceproc.store.tables import suppression
 
 if TYPE_CHECKING:
@@ -55,15 +55,14 @@ def followed(verdicts: Sequence[Verdict], before: Automatic, plain: Mapping[byte
     return after
 
 
+_OURS: Final = sa.select(suppression).where(suppression.c.origin == AUTOMATIC)
+_NAMES: Final = suppression.c.keys()
+
+
 def _standing(connection: sa.Connection, keys: Collection[bytes]) -> Automatic:
-    found: Automatic = {}
-    for part in chunks(sorted(keys)):
-        statement = sa.select(suppression).where(
-            among(connection, suppression.c.key, part), suppression.c.origin == AUTOMATIC
-        )
-        for row in connection.execute(statement).mappings():
-            found[row["key"], row["scope"], row["reason"]] = Entry.of(row)
-    return found
+    rows = chosen(connection, _OURS, suppression.c.key, keys)
+    entries = [Entry.of(dict(zip(_NAMES, row, strict=True))) for row in rows]
+    return {(entry.key, entry.scope, entry.reason): entry for entry in entries}
 
 
 def _follow(verdict: Verdict, entries_: Automatic, address: str | None) -> None:

@@ -6,6 +6,7 @@ import random
 import time
 from functools import lru_cache
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from bounceproc.store.faults import is_conflict
 from bounceproc.store.tables import UtcTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Dialect
@@ -119,6 +120,42 @@ def among(connection: sa.Connection, column: sa.Column[Any], values: Collection[
     return column.in_(sa.bindparam("among", list(values), column.type, expanding=True, unique=True))
 
 
+def chosen(
+    connection: sa.Connection,
+    statement: sa.Select[Any],
+    column: sa.Column[Any],
+    values: Collection[Any],
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[tuple[Any, ...]]:
+    """What a statement gives of the rows whose `column` has one of these values; `given` are its other parameters.
+
+    The statement is made once for all, and each execution adds nothing to it but the values.
+    """
+    for part in chunks(sorted(values)):
+        if connection.dialect.name == "sqlite":
+            columns = _columns(connection.dialect, statement)
+            for row in _run_with(connection, statement, column, part, given):
+                yield tuple([read(value) for read, value in zip(columns, row, strict=True)]) if columns else tuple(row)
+        else:
+            for row in connection.execute(statement.where(among(connection, column, part)), dict(given)):
+                yield tuple(row)
+
+
+def change(
+    connection: sa.Connection,
+    statement: sa.Update | sa.Delete,
+    column: sa.Column[Any],
+    values: Collection[Any],
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Do to the rows whose `column` has one of these values what the statement says; see `chosen`."""
+    for part in chunks(sorted(values)):
+        if connection.dialect.name == "sqlite":
+            _run_with(connection, statement, column, part, given)
+        else:
+            connection.execute(statement.where(among(connection, column, part)), dict(given))
+
+
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """Parts that fit into one statement."""
     for start in range(0, len(values), CHUNK):
@@ -176,6 +213,40 @@ def _insert_many(connection: sa.Connection, table: sa.Table, rows: Rows, ignore_
     empty = {name for name in optional if rows[0][name] is None and all(row[name] is None for row in rows)}
     names = tuple([name for name in rows[0] if name not in empty])
     return many(connection, _insertion(table, names, ignore_known), table, rows)
+
+
+_VALUES: Final = "(:VALUES:)"
+
+
+def _run_with(
+    connection: sa.Connection, statement: Any, column: sa.Column[Any], values: Sequence[Any], given: Mapping[str, Any]
+) -> sa.CursorResult[Any]:
+    text, parameters = _asking(connection.dialect, statement, column)
+    others = [bind((given.get(name, value),))[0] for name, value, bind in parameters]
+    return connection.exec_driver_sql(text.replace(_VALUES, f"({','.join('?' * len(values))})"), (*others, *values))
+
+
+@lru_cache
+def _asking(dialect: Dialect, statement: Any, column: sa.Column[Any]) -> tuple[str, list[tuple[str, Any, Binder]]]:
+    """A statement's text with a place for many values of the column, and what it takes before them: name, own value, binder."""
+    compiled = statement.where(column.op("IN")(sa.literal_column(_VALUES))).compile(dialect=dialect)
+    text = str(compiled)
+    assert "?" not in text.partition(_VALUES)[2], "the values are the last that it takes"
+    found = [(name, compiled.params[name], compiled.binds[name].type) for name in compiled.positiontup]
+    return text, [(name, value, _binder(dialect, type_) or tuple) for name, value, type_ in found]
+
+
+@lru_cache
+def _columns(dialect: Dialect, statement: sa.Select[Any]) -> list[Callable[[Any], Any]]:
+    """What makes of the driver's values what they are, a column each; nothing where they are that already."""
+    processors = [
+        column.type.dialect_impl(dialect).result_processor(dialect, None) for column in statement.selected_columns
+    ]
+    return [read or _same for read in processors] if any(processors) else []
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 @lru_cache

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bounceproc.pipeline import WORTH_A_READER
+from bounceproc.ports import WORTH_A_READER
 from tests.crash.ground import Ground, filled
 from tests.crash.mail import PEOPLE
 from tests.crash.rounds import Rounds

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bounceproc.service import overlap
+from bounceproc.sources.imap import plan
 from tests.crash.ground import Ground, filled
 from tests.servers.dovecot import start_dovecot
 from tests.servers.proxy import Proxy
@@ -22,8 +23,13 @@ BATCH = 10
 
 @pytest.fixture(autouse=True)
 def batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each batch is settled by itself, so that there are many moves to break in. As several are settled, `tests/crash` does it."""
+    """Each batch is settled by itself, and not all are read before the first one is, so that there are many moves to break in.
+
+    As several are settled, `tests/crash` does it.
+    """
     monkeypatch.setattr(overlap, "STRIDE", 1)
+    for room in (overlap, plan):
+        monkeypatch.setattr(room, "READ_AHEAD", 2)
 
 
 @pytest.fixture(scope="session")

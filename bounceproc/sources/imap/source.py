@@ -21,7 +21,7 @@ from bounceproc.sources.imap.wire import Wire
 from bounceproc.sources.mailbox import Action, same_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from imapclient import IMAPClient
 
@@ -117,16 +117,18 @@ class ImapSource:
             self._connect()
         return self
 
-    def begin(self) -> None:
+    def begin(self, opening: Callable[[], None] = lambda: None) -> None:
         """Connect before the block begins, and open the folder: a server takes its time for a large one.
 
-        Nothing is read or changed yet. Whoever does not come to the block calls `__exit__`.
+        Nothing is read or changed yet. Whoever does not come to the block calls `__exit__`. `opening` is called when all is
+        said but for the folder.
 
         Raises:
             ConfigError, UnavailableError, AccessError: see `__enter__`.
 
         """
         self._connect()
+        opening()
         try:
             with conversation(self._mailbox):
                 self._is_fresh = self._open(self._mailbox.folder, readonly=self._readonly) is not None

@@ -24,10 +24,17 @@ from tests.benchmarks.classify import CORPUS
 from tests.unit.mails import dsn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from bounceproc.ports import Meaning
 
 SECRET = "a secret for tests only"
 COMMAND = [sys.executable, "-m", "bounceproc.cli.beside"]
+
+
+def here(asked: Sequence[RawMessage]) -> list[Meaning]:
+    """What this process makes of messages."""
+    return [meant(raw, default_classifier()) for raw in asked]
 
 
 def messages() -> list[RawMessage]:
@@ -39,7 +46,7 @@ def messages() -> list[RawMessage]:
 
 @pytest.fixture(params=["keep", "-"])
 def beside(request: pytest.FixtureRequest) -> Iterator[Beside]:
-    with Beside([*COMMAND, request.param], default_classifier()) as made:
+    with Beside([*COMMAND, request.param], here) as made:
         yield made
 
 
@@ -88,9 +95,9 @@ def test_one_that_died_is_started_again(beside: Beside) -> None:
 
 def test_where_none_can_live_this_process_reads(tmp_path: object) -> None:
     asked = messages()[:20]
-    with Beside([sys.executable, "-c", "import sys; sys.stdin.buffer.read(10)"], default_classifier()) as made:
+    with Beside([sys.executable, "-c", "import sys; sys.stdin.buffer.read(10)"], here) as made:
         assert made.begin(asked)() == [meant(raw, default_classifier()) for raw in asked]
-    with Beside(["/nonexistent/python"], default_classifier()) as made:
+    with Beside(["/nonexistent/python"], here) as made:
         assert made.begin(asked)() == [meant(raw, default_classifier()) for raw in asked]
 
 
@@ -104,10 +111,9 @@ def test_it_ends_with_the_pipe(beside: Beside) -> None:
 
 ORPHANED = """
 import sys, time
-from bounceproc.classify.classifier import default_classifier
 from bounceproc.rawmessage import RawMessage
 from bounceproc.service.beside import Beside
-made = Beside(sys.argv[1:], default_classifier())
+made = Beside(sys.argv[1:], list)
 made.begin([RawMessage("one", b"Subject: one", None)])()
 print(made._process.pid, flush=True)
 time.sleep(60)
@@ -132,7 +138,7 @@ def test_it_knows_our_tokens_and_its_arguments_have_no_secret(beside: Beside) ->
     token = make("user@example.com", "bounces@sender.example", secrets=[SECRET], now=received)
     asked = [RawMessage("m", f"Delivered-To: {token}\n".encode() + dsn(), when) for when in (received, None)]
     identifier = Identifier(OurMail((SECRET,)), lambda: datetime.now(UTC))
-    with Beside(beside._command, default_classifier(), identifier) as made:
+    with Beside(beside._command, here, identifier.ours) as made:
         found = made.begin(asked)()
         process = made._process
         assert process is not None, "it was read there"

@@ -9,10 +9,11 @@ import pytest
 
 from bounceproc.classify.classifier import default_classifier
 from bounceproc.errors import FullError, TemporaryError, UnavailableError
-from bounceproc.pipeline import WORTH_A_READER, meant
-from bounceproc.ports import Attempt, Flight, MessageBatch, Outcome, Settlement
+from bounceproc.pipeline import meant
+from bounceproc.ports import WORTH_A_READER, Attempt, Flight, MessageBatch, Outcome, Settlement
 from bounceproc.service import overlap
 from bounceproc.service.run import Summary, run_once
+from tests.unit import fakes
 from tests.unit.fakes import FakeFolder, FakeLedger, batch_of
 from tests.unit.mails import dsn
 from tests.unit.service.test_run import pipeline_on
@@ -38,6 +39,8 @@ def test_everything_is_announced_before_it_is_read_and_settled_after_its_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(overlap, "STRIDE", 1)
+    for room in (overlap, fakes):
+        monkeypatch.setattr(room, "READ_AHEAD", 2)
     log: list[str] = []
     ledger = FakeLedger(log)
 
@@ -61,15 +64,15 @@ def test_everything_is_announced_before_it_is_read_and_settled_after_its_commit(
     assert "landed" not in log  # the last batch's record said so
 
 
-@pytest.mark.parametrize(("count", "strides"), [(1, [1]), (2, [2]), (5, [2, 2, 1])])
-def test_what_was_recorded_is_settled_in_strides_and_the_rest_at_the_end(
+@pytest.mark.parametrize(("count", "strides"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (5, [2, 2, 1]), (6, [2, 2, 1, 1])])
+def test_what_was_recorded_is_settled_in_strides_and_the_last_batch_alone(
     count: int, strides: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overlap, "STRIDE", 2)
     log: list[str] = []
     ledger = FakeLedger(log)
 
-    run(FakeFolder(mail(count), log), ledger)
+    run(FakeFolder([replace(batch, total=count) for batch in mail(count)], log), ledger)
 
     assert [line.count("=report") for line in log if line.startswith("settle ")] == strides
     assert ledger.pending == []

@@ -47,6 +47,46 @@ def test_many_rows_are_stored_as_each_of_them_alone(moments: list[datetime | Non
     assert together == alone
 
 
+CHOOSING = sa.select(things).where(things.c.at < sa.bindparam("before"), things.c.yes.is_(True))
+MARKING = sa.update(things).where(things.c.yes.is_(True)).values(raw=sa.bindparam("mark"))
+
+
+@given(st.lists(st.tuples(MOMENTS, st.booleans()), min_size=1, max_size=8), st.sets(st.integers(0, 9)))
+def test_what_is_chosen_is_what_the_same_statement_gives(
+    given: list[tuple[datetime | None, bool]], wanted: set[int]
+) -> None:
+    rows = [
+        {"id": number, "at": at, "raw": b"", "told": {"a": number}, "yes": yes}
+        for number, (at, yes) in enumerate(given)
+    ]
+    before = datetime(2026, 1, 1, tzinfo=UTC)
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        things.create(connection)
+        statements.insert(connection, things, rows)
+        chosen = list(statements.chosen(connection, CHOOSING, things.c.id, wanted, {"before": before}))
+        statements.change(connection, MARKING, things.c.id, wanted, {"mark": b"!"})
+        marked = set(connection.scalars(sa.select(things.c.id).where(things.c.raw == b"!")))
+        everything = connection.execute(sa.select(things).where(things.c.id.in_(wanted))).all()
+    assert [row[1:4] for row in chosen] == [
+        (row.at, b"", row.told) for row in everything if row.at is not None and row.at < before and row.yes
+    ]
+    assert marked == {row.id for row in everything if row.yes}
+
+
+def test_more_are_chosen_than_fit_into_one_statement() -> None:
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        things.create(connection)
+        count = statements.CHUNK * 2 + 1
+        statements.insert(connection, things, [{"id": number} for number in range(count)])
+        statement = sa.select(things.c.id)
+        assert sorted(statements.chosen(connection, statement, things.c.id, range(count))) == [
+            (number,) for number in range(count)
+        ]
+        assert not list(statements.chosen(connection, statement, things.c.id, ()))
+
+
 def test_a_row_of_one_column_is_a_row() -> None:
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:

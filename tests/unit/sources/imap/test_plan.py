@@ -48,12 +48,12 @@ def test_a_suspect_is_closed_in_on() -> None:
     assert parked.given_up == "given up after 3 attempts to read it; the last: gone"
 
 
-def test_what_is_ahead_are_the_next_three_portions_and_beside_a_suspect_nothing() -> None:
-    made = plan(40)
-    assert made.ahead(-1).numbers == tuple(range(1, 31))
-    assert made.ahead(0, [9, 10]).numbers == (9, 10, *range(11, 41))
-    assert made.ahead(2).numbers == tuple(range(31, 41))
-    assert not made.ahead(3)
+def test_what_is_ahead_are_the_next_four_portions_and_beside_a_suspect_nothing() -> None:
+    made = plan(50)
+    assert made.ahead(-1).numbers == tuple(range(1, 41))
+    assert made.ahead(0, [9, 10]).numbers == (9, 10, *range(11, 51))
+    assert made.ahead(3).numbers == tuple(range(41, 51))
+    assert not made.ahead(4)
     suspects = plan(30, {11: 2})
     assert portions(suspects) == [tuple(range(1, 11)), (11,), tuple(range(12, 22)), tuple(range(22, 31))]
     assert suspects.ahead(-1).numbers == tuple(range(1, 11))
@@ -61,11 +61,11 @@ def test_what_is_ahead_are_the_next_three_portions_and_beside_a_suspect_nothing(
     assert suspects.ahead(1).numbers == tuple(range(12, 31))
     assert [suspects.batch(number, (), 1).alone for number in range(4)] == [True, True, False, False]
     assert [suspects.batch(number, (), 1).suspected for number in range(4)] == [False, True, False, False]
-    later = plan(50, {31: 1})
-    assert portions(later)[3] == (31,)
-    assert later.ahead(-1).numbers == tuple(range(1, 31))
-    assert later.ahead(0).numbers == tuple(range(11, 31))
-    assert [later.batch(number, (), 1).alone for number in range(6)] == [False, True, True, True, False, False]
+    later = plan(60, {41: 1})
+    assert portions(later)[4] == (41,)
+    assert later.ahead(-1).numbers == tuple(range(1, 41))
+    assert later.ahead(0).numbers == tuple(range(11, 41))
+    assert [later.batch(number, (), 1).alone for number in range(7)] == [False, *[True] * 4, False, False]
 
 
 def test_the_rest_of_a_divided_suspected_portion_is_ahead_alone() -> None:

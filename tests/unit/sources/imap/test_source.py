@@ -57,6 +57,21 @@ def test_a_conversation_as_it_should_be(server: ScriptedServer) -> None:
     assert server.commands[-1] == "LOGOUT"
 
 
+def test_one_that_is_begun_early_is_opened_once_and_tells_when_only_the_folder_is_missing(
+    server: ScriptedServer,
+) -> None:
+    source = ImapSource(server.mailbox())
+    said: list[list[str]] = []
+    source.begin(lambda: said.append([command.partition(" ")[0] for command in server.commands]))
+    with source:
+        assert source.messages == 3
+        assert sum(len(batch.messages) for batch in source.batches()) == 3
+    assert len(said) == 1
+    assert {"LOGIN", "AUTHENTICATE"} & {*said[0]}
+    assert "SELECT" not in said[0]
+    assert sum(command.startswith("SELECT") for command in server.commands) == 1
+
+
 def test_dates_are_utc_and_an_impossible_one_is_none(server: ScriptedServer) -> None:
     assert [raw.received_at for raw in read(server)] == [
         datetime(2026, 11, 24, 1, tzinfo=UTC),
