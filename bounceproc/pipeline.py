@@ -220,20 +220,20 @@ def _counts(readings: Sequence[Reading], recorded: Recorded, *, changed: int, ob
         batches=1,
         messages=len(readings),
         duplicates=recorded.duplicates,
-        parked=sum(reading.outcome is Outcome.MALFORMED for reading in readings),
+        parked=[reading.outcome for reading in readings].count(Outcome.MALFORMED),
         suppressions=changed,
         observed=observed,
     )
-    for event in recorded.added:
-        counts[f"event:{event.type.value}"] += 1
-        if event.type is EventType.BOUNCE and event.class_ is not None:
-            counts[f"bounce:{event.class_.value}"] += 1
+    for (type_, class_), count in Counter([(event.type, event.class_) for event in recorded.added]).items():
+        counts[f"event:{type_.value}"] += count
+        if type_ is EventType.BOUNCE and class_ is not None:
+            counts[f"bounce:{class_.value}"] += count
     return +counts
 
 
 def _result(readings: Sequence[Reading]) -> BatchResult:
     return BatchResult(
         readings=tuple(readings),
-        settlements=tuple(Settlement(reading.ref, reading.outcome) for reading in readings),
-        outcomes=Counter(reading.outcome for reading in readings),
+        settlements=tuple([Settlement(reading.ref, reading.outcome) for reading in readings]),
+        outcomes=Counter([reading.outcome for reading in readings]),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bounceproc.policy import rows
 from bounceproc.policy.counting import Tipped, counting, tippings, windows
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from bounceproc.policy.settings import Policy
 
 
+_NOTHING: Final[frozenset[str]] = frozenset()
+_NONE: Final[frozenset[bytes]] = frozenset()
+
+
 def decide(history: History, policy: Policy, now: datetime) -> Verdict:
     """What the evidence asks for at `now`. Depends on the set of evidence, never on the order of its arrival."""
     found = rows.sort(history, policy, now)
@@ -31,19 +35,33 @@ def decide(history: History, policy: Policy, now: datetime) -> Verdict:
         if not judged.tipped and policy.reviews:
             reviews += _review(row, policy)
     standing = [d for d in _strongest(wanted) if d.is_lasting or (d.until is not None and d.until > now)]
-    decisions = tuple(d for d in standing if not _is_kept(history, d, now))
+    decisions = tuple([d for d in standing if not _is_kept(history, d, now)] if history.kept else standing)
     if len(decisions) < len(standing):
         reviews += [_overruled(d, found.rows) for d in standing if d not in decisions]
-    taken = frozenset({"bounce"}) if cleared or found.cleared else frozenset[str]()
-    lift = bool(taken) and not any(d.reason == "bounce" for d in decisions)
+    if reviews and decisions:
+        named = {(d.scope, d.reason) for d in decisions}
+        reviews = [r for r in reviews if (r.scope, r.reason) not in named]
+    if not cleared and not found.cleared:  # as of nearly all
+        return Verdict(
+            history.key,
+            history.is_domain,
+            decisions,
+            _NOTHING,
+            _NOTHING,
+            _NONE,
+            tuple(reviews),
+            found.delivered_at,
+        )
+    taken = frozenset({"bounce"})
+    lift = not any(d.reason == "bounce" for d in decisions)
     return Verdict(
         key=history.key,
         is_domain=history.is_domain,
         decisions=decisions,
-        lift_reasons=taken if lift else frozenset(),
-        anew=frozenset() if lift else taken,
+        lift_reasons=taken if lift else _NOTHING,
+        anew=_NOTHING if lift else taken,
         cleared=frozenset(cleared),
-        reviews=tuple(r for r in reviews if not any((d.scope, d.reason) == (r.scope, r.reason) for d in decisions)),
+        reviews=tuple(reviews),
         delivered_at=found.delivered_at,
     )
 
@@ -68,15 +86,15 @@ def judge(row: Row, deliveries: list[Evidence], policy: Policy, now: datetime) -
 def _decision(row: Row, tipped: Tipped) -> Decision:
     event = tipped.event
     return Decision(
-        scope=row.scope,
-        reason=row.reason,
-        since=tipped.since,
-        until=tipped.until,
-        category=event.category,
-        class_=str(event.class_) if event.class_ else None,
-        event=event.id,
-        why=tipped.why,
-        second_look=tipped.second_look,
+        row.scope,
+        row.reason,
+        tipped.since,
+        tipped.until,
+        event.category,
+        str(event.class_) if event.class_ else None,
+        event.id,
+        tipped.why,
+        tipped.second_look,
     )
 
 

@@ -47,8 +47,19 @@ class Evidence(NamedTuple):
         """Reduce a classified, dated event."""
         assert event.occurred_at is not None, "events are dated before they become evidence"
         subject = event.status.subject if event.status and event.status.is_permanent else 0
-        what = (event.type, event.category, event.class_, event.trust)
-        return cls(id_, *what, event.occurred_at, received_at, original, subject, address, event.stream)
+        return cls(
+            id_,
+            event.type,
+            event.category,
+            event.class_,
+            event.trust,
+            event.occurred_at,
+            received_at,
+            original,
+            subject,
+            address,
+            event.stream,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,15 +46,15 @@ class Summary:
         self.messages += len(result.readings)
         self.duplicates += result.duplicates
         self.suppressions += result.changed
-        for reading in result.readings:
-            self.kinds[reading.kind] += 1
-            self.own_refusals += reading.outcome is Outcome.OWN_REFUSAL
-            for event in reading.events:
-                self.events[event.type] += 1
-                if event.type is EventType.BOUNCE and event.class_:
-                    self.classes[event.class_.value] += 1
-            if reading.error and len(self.malformed) < MALFORMED_SHOWN:
-                self.malformed.append((reading.ref, reading.error))
+        self.own_refusals += result.outcomes[Outcome.OWN_REFUSAL]
+        self.kinds.update([reading.kind for reading in result.readings])
+        seen = Counter([(event.type, event.class_) for reading in result.readings for event in reading.events])
+        for (type_, class_), count in seen.items():
+            self.events[type_] += count
+            if type_ is EventType.BOUNCE and class_ is not None:
+                self.classes[class_.value] += count
+        wrong = [(reading.ref, reading.error) for reading in result.readings if reading.error]
+        self.malformed += wrong[: MALFORMED_SHOWN - len(self.malformed)]
 
     def include(self, other: Summary) -> None:
         """Count what another run did as well."""

@@ -10,8 +10,6 @@ from bounceproc.policy.history import Evidence
 from bounceproc.store.addresses import Touched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bounceproc.ports import Reading
     from bounceproc.store.keys import Keys
     from bounceproc.store.rows import Privacy
@@ -41,20 +39,20 @@ class Found(NamedTuple):
         id_ = event.identity(reading.digest if key is None else key)
         return cls(event, id_, key, reading.received_at)
 
-    def touches(self, keys: Keys, privacy: Privacy) -> Iterator[Touched]:
+    def touches(self, keys: Keys, privacy: Privacy) -> list[Touched]:
         """The recipient and, for what may be the domain's fault, its domain, each with the evidence."""
-        recipient = self.event.recipient
+        event = self.event
+        recipient = event.recipient
         if recipient is None or self.key is None:
-            return
-        original = keys.original(self.event.original_message_id or self.event.envelope_id)
-        piece = Evidence.of(self.event, id_=self.id, received_at=self.received_at, original=original)
-        yield Touched(self.key, privacy.address(recipient), recipient.is_domain, {self.id: piece})
+            return []
+        original = keys.original(event.original_message_id or event.envelope_id)
+        piece = Evidence.of(event, id_=self.id, received_at=self.received_at, original=original)
+        touched = [Touched(self.key, privacy.address(recipient), recipient.is_domain, {self.id: piece})]
         if self._is_of_the_domain and not recipient.is_domain:
             domain = recipient.domain_address()
-            piece = Evidence.of(
-                self.event, id_=self.id, received_at=self.received_at, original=original, address=self.key
-            )
-            yield Touched(keys.of(domain), privacy.address(domain), is_domain=True, evidence={self.id: piece})
+            piece = Evidence.of(event, id_=self.id, received_at=self.received_at, original=original, address=self.key)
+            touched.append(Touched(keys.of(domain), privacy.address(domain), True, {self.id: piece}))
+        return touched
 
     @property
     def _is_of_the_domain(self) -> bool:

@@ -85,9 +85,16 @@ def update(connection: sa.Connection, table: sa.Table, rows: Rows, *, by: Sequen
 
 def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any] | Rows) -> None:
     """Insert a row or some rows, or overwrite those with the same primary key."""
-    statement = _insert(connection, table)
+    rows = [row] if isinstance(row, dict) else row
+    if connection.dialect.name == "sqlite" and rows:
+        many(connection, _overwriting(table, tuple(rows[0])), table, rows)
+        return
+    connection.execute(_or_overwrite(_insert(connection, table), table), rows)
+
+
+def _or_overwrite(statement: Any, table: sa.Table) -> Any:
     others = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others), row)
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
 
 
 def add(connection: sa.Connection, table: sa.Table, rows: Rows, *, column: str) -> None:
@@ -287,6 +294,15 @@ def _insertion(table: sa.Table, names: tuple[str, ...], ignore_known: bool) -> t
     return str(statement.compile(dialect=sqlite.dialect(), column_keys=names)), tuple(
         column.name for column in table.c if column.name in names
     )
+
+
+@lru_cache
+def _overwriting(table: sa.Table, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - see `among`
+
+    statement = _or_overwrite(sqlite.insert(table), table)
+    text = str(statement.compile(dialect=sqlite.dialect(), column_keys=names))
+    return text, tuple(each.name for each in table.c if each.name in names)
 
 
 @lru_cache
