@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -110,14 +110,14 @@ def reader_beside(config: Config) -> Beside:
         classifier_with(files)  # where they are wrong nothing is begun
     keep = "-" if config.privacy.hash_only else "keep"
     command = [sys.executable, "-m", "bounceproc.cli.beside", keep, *map(str, files)]
-    return Beside(command, partial(_read_here, config), our_mail(config))
 
+    @cache
+    def means() -> Callable[[RawMessage], Meaning]:
+        from bounceproc.pipeline import meant
 
-def _read_here(config: Config, messages: Sequence[RawMessage]) -> list[Meaning]:
-    from bounceproc.pipeline import meant
+        return partial(meant, classifier=classifier_with(files), identifier=identifier_of(config))
 
-    classifier, identifier = classifier_with(config.classify.rule_files), identifier_of(config)
-    return [meant(raw, classifier, None, identifier) for raw in messages]
+    return Beside(command, lambda messages: list(map(means(), messages)), our_mail(config))
 
 
 def read_beside(questions: BinaryIO, answers: BinaryIO, rule_files: Sequence[Path], *, keep: bool) -> None:

@@ -43,7 +43,7 @@ class Overlapped:
         self._hands = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox {source.name}")
         self._due: list[Settlement] = []
         self._batches_due = 0
-        self._read = 0
+        self._recorded = 0
         self._settling: deque[tuple[Future[None], list[str]]] = deque()
         self._announced = False
         self._full: FullError | None = None
@@ -120,9 +120,9 @@ class Overlapped:
             raise
         self._due += result.settlements
         self._batches_due += 1
-        self._read += len(batch.messages)
+        self._recorded += len(batch.messages)
         # The last batch is recorded while those before it are settled, and waits for nobody but itself.
-        is_last_but_one = batch.total is not None and batch.total - self._read <= len(batch.messages)
+        is_last_but_one = batch.total is not None and batch.total - self._recorded <= len(batch.messages)
         if self._batches_due >= STRIDE or batch.alone or is_last_but_one:
             self._settle()
         self._announced = bool(batch.ahead)
