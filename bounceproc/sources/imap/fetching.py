@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imapclient.exceptions import IMAPClientError
@@ -117,6 +118,7 @@ def _number(value: bytes | None) -> int:
     return int(value) if value and value.isdigit() else 0
 
 
+@lru_cache(1024)  # messages come in bursts, many in one second
 def _utc(value: bytes | None) -> datetime | None:
     """A date of IMAP (RFC 9051 `date-time`); None for what is none."""
     found = _DATE.fullmatch(value or b"")

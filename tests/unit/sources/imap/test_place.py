@@ -32,7 +32,17 @@ def test_the_form_is_that_of_rfc_5092(folder: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/var/mail/one.eml", "INBOX;UID=3", "INBOX;UIDVALIDITY=7/;UID=", "a;b;UIDVALIDITY=7/;UID=3"]
+    "text",
+    [
+        "",
+        "/var/mail/one.eml",
+        "INBOX;UID=3",
+        "INBOX;UIDVALIDITY=7/;UID=",
+        "a;b;UIDVALIDITY=7/;UID=3",
+        "a;UIDVALIDITY=7/;UID=x",
+        "a;UIDVALIDITY=7/;UID=12345678901",
+        "/;UID=3",
+    ],
 )
 def test_other_texts_are_no_places(text: str) -> None:
     assert Place.parse(text) is None
