@@ -47,6 +47,8 @@ _MARKS: Final = Rare(r"[\u0300-\u036f\u200b-\u200f\u00ad]+")
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, without accents. An address is the word `@`; each Han or Kana sign is a word.
 
+    A Polish server writes `użytkownik` with its accent or without; `ł`, which Unicode does not take apart, is no other matter.
+
     Work is linear in the text, of which the first `MAX_TEXT` characters count.
     """
     text = text[:MAX_TEXT]
@@ -61,7 +63,7 @@ def words_of(text: str) -> list[str]:
     if text.isascii():
         words = text.encode("ascii").translate(_ASCII).decode("ascii").split()
     else:
-        words = _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower())
+        words = _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower().replace("ł", "l"))
     return [word for word in words if len(word) > 3 or word not in _NUMBERS]
 
 
