@@ -86,7 +86,9 @@ def update(connection: sa.Connection, table: sa.Table, rows: Rows, *, by: Sequen
 def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any] | Rows) -> None:
     """Insert a row or some rows, or overwrite those with the same primary key."""
     rows = [row] if isinstance(row, dict) else row
-    if connection.dialect.name == "sqlite" and rows:
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
         many(connection, _overwriting(table, tuple(rows[0])), table, rows)
         return
     connection.execute(_or_overwrite(_insert(connection, table), table), rows)
