@@ -83,15 +83,12 @@ def update(connection: sa.Connection, table: sa.Table, rows: Rows, *, by: Sequen
     many(connection, _updating(table, tuple(others), tuple(by)), table, rows)
 
 
-def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any] | Rows) -> None:
-    """Insert a row or some rows, or overwrite those with the same primary key."""
-    rows = [row] if isinstance(row, dict) else row
-    if not rows:
-        return
+def upsert(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
+    """Insert a row, or overwrite the one with the same primary key."""
     if connection.dialect.name == "sqlite":
-        many(connection, _overwriting(table, tuple(rows[0])), table, rows)
+        many(connection, _overwriting(table, tuple(row)), table, [row])
         return
-    connection.execute(_or_overwrite(_insert(connection, table), table), rows)
+    connection.execute(_or_overwrite(_insert(connection, table), table), row)
 
 
 def _or_overwrite(statement: Any, table: sa.Table) -> Any:
