@@ -64,6 +64,8 @@ _GENERIC_ENDS: Final = (
 """How each of them that is ASCII and no answer to a QUIT ends, its last full stop and colons aside: sooner seen than all of it."""
 _CUT: Final = re.compile(r"([45]\d\d)-(?!.*\b\1 )")
 """A reply of which more lines follow. sendmail's Diagnostic-Code has the first one alone, its transcript all of them."""
+_LOCAL: Final = "x-unix"
+"""The type of a diagnostic that is what a local program printed, or the number it ended with: the notice says what that means."""
 _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
 """Who gives up on all recipients of a message when one is refused, and says of each what that one was told."""
 
@@ -227,11 +229,10 @@ class _Reader:
         recipient, final = _recipients(group)
         if recipient is None:
             return None
-        diagnostic = group.get("diagnostic-code", "")
-        if diagnostic:
-            diagnostic = fields.squeezed(fields.untyped(diagnostic))
+        field = group.get("diagnostic-code", "")
+        diagnostic = fields.squeezed(fields.untyped(field)) if field else ""
         status = _status(group.get("status", ""))
-        if not diagnostic or _is_generic(diagnostic):
+        if not diagnostic or _is_generic(diagnostic) or field[:6].lower() == _LOCAL:
             diagnostic = self._told(recipient, final, diagnostic)
         elif diagnostic[3:4] == "-" and _CUT.match(diagnostic):
             diagnostic = self._whole(recipient, final, diagnostic)
@@ -274,6 +275,8 @@ class _Reader:
             return diagnostic
         if self._reasons is None:
             self._reasons = prose.Reasons(self.mail)
+        if quoted := self._reasons.reply(diagnostic):
+            return quoted
         _, begin, rest = self._reasons.of(recipient, final).partition(diagnostic)
         return fields.squeezed(begin + rest) or diagnostic
 
