@@ -65,7 +65,7 @@ _QUOTED_REPLY: Final = re.compile(
     r"[45](?<![\d.][45])\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{4,}(?:\n(?![ \t]*\n).+){0,6}"
 )
 """A reply and the lines that follow it. The first sign is literal so that the search is fast."""
-_GLUED: Final = re.compile(r"(?<!\S)([a-z]{3,})([A-Z][a-z]+)(?=[\s.,:;]|$)")
+_GLUED: Final = re.compile(r"(?<!\S)(unavailable(?=[a-z])|[a-z]{3,}(?=[A-Z]))([A-Za-z][a-z]+)(?=[\s.,:;]|$)")
 """The last word of a line and the first of the next one, of a reply whose lines were put together without a space."""
 _TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
 
