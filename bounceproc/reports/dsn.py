@@ -68,6 +68,8 @@ _TO_QUIT: Final = "221 "
 """How the answer to QUIT begins, which sendmail 8.17 quotes where it kept the code of a reply of several lines and lost its words."""
 _LOCAL: Final = "x-unix"
 """The type of a diagnostic that is what a local program printed, or the number it ended with: the notice says what that means."""
+_DIED: Final = "ommand died with"
+"""In what Postfix says of an exit status that has no meaning of its own: what the program printed says more."""
 _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
 """Who gives up on all recipients of a message when one is refused, and says of each what that one was told."""
 
@@ -234,12 +236,15 @@ class _Reader:
         field = group.get("diagnostic-code", "")
         diagnostic = fields.squeezed(fields.untyped(field)) if field else ""
         status = _status(group.get("status", ""))
-        if not diagnostic or _is_generic(diagnostic) or field[:6].lower() == _LOCAL:
+        if not diagnostic or _is_generic(diagnostic):
             told = self._told(recipient, final, diagnostic)
             if not (
                 diagnostic.startswith(_TO_QUIT) and status is not None and _is_telling(status) and not _quotes(told)
             ):
                 diagnostic = told
+        elif field[:6].lower() == _LOCAL:
+            told = self._told(recipient, final, diagnostic)
+            diagnostic = diagnostic if _DIED in told else told
         elif diagnostic[3:4] == "-" and _CUT.match(diagnostic):
             diagnostic = self._whole(recipient, final, diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
