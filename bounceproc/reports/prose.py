@@ -67,6 +67,8 @@ _QUOTED_REPLY: Final = re.compile(
 """A reply and the lines that follow it. The first sign is literal so that the search is fast."""
 _GLUED: Final = re.compile(r"(?<!\S)(unavailable(?=[a-z])|[a-z]{3,}(?=[A-Z]))([A-Za-z][a-z]+)(?=[\s.,:;]|$)")
 """The last word of a line and the first of the next one, of a reply whose lines were put together without a space."""
+_OCTAL: Final = re.compile(r"\\[23][0-7]{2}(?:\\[23][0-7]{2})*")
+"""How Exim writes the octets of letters that are no ASCII, to people."""
 _TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
 
 
@@ -311,9 +313,16 @@ def _one(form: ProseFormat, match: re.Match[str], text: str, following: int, dia
 
 def _group(groups: dict[str, str | None], prefix: str) -> Address | None:
     for name, value in groups.items():
-        if value and name.startswith(prefix) and (found := fields.parsed(value)) is not None:
-            return found
+        if value and name.startswith(prefix):
+            if "\\" in value:
+                value = _OCTAL.sub(_from_octal, value)  # noqa: PLW2901
+            if (found := fields.parsed(value)) is not None:
+                return found
     return None
+
+
+def _from_octal(found: re.Match[str]) -> str:
+    return bytes(int(octet, 8) for octet in found[0][1:].split("\\")).decode("utf-8", "replace")
 
 
 def _paragraph(text: str) -> str:
