@@ -64,6 +64,12 @@ _GENERIC_ENDS: Final = (
 """How each of them that is ASCII and no answer to a QUIT ends, its last full stop and colons aside: sooner seen than all of it."""
 _CUT: Final = re.compile(r"([45]\d\d)-(?!.*\b\1 )")
 """A reply of which more lines follow. sendmail's Diagnostic-Code has the first one alone, its transcript all of them."""
+_TO_QUIT: Final = "221 "
+"""How the answer to QUIT begins, which sendmail 8.17 quotes where it kept the code of a reply of several lines and lost its words."""
+_LOCAL: Final = "x-unix"
+"""The type of a diagnostic that is what a local program printed, or the number it ended with: the notice says what that means."""
+_DIED: Final = "ommand died with"
+"""In what Postfix says of an exit status that has no meaning of its own: what the program printed says more."""
 _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
 """Who gives up on all recipients of a message when one is refused, and says of each what that one was told."""
 
@@ -227,12 +233,18 @@ class _Reader:
         recipient, final = _recipients(group)
         if recipient is None:
             return None
-        diagnostic = group.get("diagnostic-code", "")
-        if diagnostic:
-            diagnostic = fields.squeezed(fields.untyped(diagnostic))
+        field = group.get("diagnostic-code", "")
+        diagnostic = fields.squeezed(fields.untyped(field)) if field else ""
         status = _status(group.get("status", ""))
         if not diagnostic or _is_generic(diagnostic):
-            diagnostic = self._told(recipient, final, diagnostic)
+            told = self._told(recipient, final, diagnostic)
+            if not (
+                diagnostic.startswith(_TO_QUIT) and status is not None and _is_telling(status) and not _quotes(told)
+            ):
+                diagnostic = told
+        elif field[:6].lower() == _LOCAL:
+            told = self._told(recipient, final, diagnostic)
+            diagnostic = diagnostic if _DIED in told else told
         elif diagnostic[3:4] == "-" and _CUT.match(diagnostic):
             diagnostic = self._whole(recipient, final, diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
@@ -274,6 +286,8 @@ class _Reader:
             return diagnostic
         if self._reasons is None:
             self._reasons = prose.Reasons(self.mail)
+        if quoted := self._reasons.reply(diagnostic):
+            return quoted
         _, begin, rest = self._reasons.of(recipient, final).partition(diagnostic)
         return fields.squeezed(begin + rest) or diagnostic
 
@@ -287,6 +301,16 @@ class _Reader:
         if not diagnostic or diagnostic in said or prose.CODED.search(said):
             return said
         return fields.squeezed(f"{diagnostic} {said}")
+
+
+def _is_telling(status: EnhancedStatus) -> bool:
+    """Whether a status has a reason of its own, and not that time ran out or the network failed."""
+    return status.subject not in (0, 4) and status.detail != 0
+
+
+def _quotes(told: str) -> bool:
+    """Whether what the notice tells people has a reply behind the answer to QUIT."""
+    return prose.CODED.search(told.removeprefix(_TO_QUIT)) is not None
 
 
 def _is_generic(diagnostic: str) -> bool:

@@ -65,6 +65,10 @@ _QUOTED_REPLY: Final = re.compile(
     r"[45](?<![\d.][45])\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3})?.{4,}(?:\n(?![ \t]*\n).+){0,6}"
 )
 """A reply and the lines that follow it. The first sign is literal so that the search is fast."""
+_GLUED: Final = re.compile(r"(?<!\S)(unavailable(?=[a-z])|[a-z]{3,}(?=[A-Z]))([A-Za-z][a-z]+)(?=[\s.,:;]|$)")
+"""The last word of a line and the first of the next one, of a reply whose lines were put together without a space."""
+_OCTAL: Final = re.compile(r"\\[23][0-7]{2}(?:\\[23][0-7]{2})*")
+"""How Exim writes the octets of letters that are no ASCII, to people."""
 _TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
 
 
@@ -82,6 +86,7 @@ class ProseFormat(NamedTuple):
     reason: re.Pattern[str] | None = None
     otherwise: re.Pattern[str] | None = None
     transcript: re.Pattern[str] | None = None
+    glued: bool = False
     original_to: bool = False
     trust: Trust = Trust.REPORTED
 
@@ -97,6 +102,7 @@ class ProseFormat(NamedTuple):
             id=table["id"],
             marks=tuple(table["marks"]),
             recipient=_compiled(table.get("recipient", _LINE)),
+            glued=table.get("glued", False),
             original_to=table.get("original_to", False),
             trust=_trust(table),
             **patterns,
@@ -301,21 +307,35 @@ def _one(form: ProseFormat, match: re.Match[str], text: str, following: int, dia
         why = _paragraph(text[match.end() : following])
     elif why and (len(why) < SHORT or why.endswith(":")):
         why = f"{why} {_paragraph(text[match.end() : following])}"
-    return Named(recipient, final or recipient, _clean(why))
+    why = _clean(why)
+    return Named(recipient, final or recipient, _GLUED.sub(r"\1 \2", why) if form.glued and why[3:4] == "-" else why)
 
 
 def _group(groups: dict[str, str | None], prefix: str) -> Address | None:
     for name, value in groups.items():
-        if value and name.startswith(prefix) and (found := fields.parsed(value)) is not None:
-            return found
+        if value and name.startswith(prefix):
+            if "\\" in value:
+                value = _OCTAL.sub(_from_octal, value)  # noqa: PLW2901
+            if (found := fields.parsed(value)) is not None:
+                return found
     return None
 
 
+def _from_octal(found: re.Match[str]) -> str:
+    return bytes(int(octet, 8) for octet in found[0][1:].split("\\")).decode("utf-8", "replace")
+
+
 def _paragraph(text: str) -> str:
-    """What follows an address: to the first blank line, blank lines directly behind the address passed over."""
+    """What follows an address: to the first blank line, blank lines directly behind the address passed over.
+
+    Of a dialogue only what the other side said: no command is a reason.
+    """
     text = text.lstrip(" \t\n:")
     blank = _BLANK_LINE.search(text)
-    return text[: blank.start()] if blank else text
+    text = text[: blank.start()] if blank else text
+    if "<<<" not in text:
+        return text
+    return "\n".join(reply[1] for line in text.split("\n") if (reply := _REPLY.match(line))) or text
 
 
 def _clean(text: str) -> str:
@@ -410,6 +430,11 @@ class Reasons:
             self._common = _told(self._notice)
         return self._common
 
+    def reply(self, first: str) -> str:
+        """The one reply that begins with this line, as the dialogue quotes it; empty where none does, or several do."""
+        replies = set(_replies(self._notice[:MAX_DIALOGUE], first))
+        return replies.pop() if len(replies) == 1 else ""
+
     def _found(self, address: Address) -> str | None:
         """The first reason of its own that a format gives to an address; the formats are read as far as that takes."""
         while address.normal not in self._own:
@@ -421,6 +446,23 @@ class Reasons:
                     if named.why:
                         self._own.setdefault(one.normal, named.why)
         return self._own[address.normal]
+
+
+def _replies(text: str, first: str) -> Iterator[str]:
+    """The replies of several lines that a dialogue quotes and that begin with this one, as far as they are whole."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        quoted = _REPLY.match(line)
+        said = fields.squeezed(quoted[1]) if quoted else ""
+        if said == first:
+            lines = [said]
+        elif lines and said[:3] == first[:3]:
+            lines.append(said)
+            if said[3:4] != "-":
+                yield " ".join(lines)
+                lines = []
+        else:
+            lines = []
 
 
 def _told(text: str) -> str:
