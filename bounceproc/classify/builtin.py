@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from binascii import crc32
+from collections import Counter
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from bounceproc.classify.index import Index
 from bounceproc.classify.providers import Provider, Providers
 from bounceproc.classify.rule import BETWEEN, Packed, Rule, RuleSet
 from bounceproc.event import BounceClass
+from bounceproc.rare import Rare
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = DATA / "compiled.txt"
@@ -102,6 +104,23 @@ def dump_compiled(rules: RuleSet) -> str:
         b"".join((*groups, *packed)).decode(),
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def dump_words(rules: RuleSet) -> str:
+    """The words of other languages, with the number of patterns that have them, one a line: what `letters` reads."""
+    known = Counter(
+        word
+        for rule in rules.rules
+        if rule.file.startswith("languages/")
+        for pattern in rule.patterns
+        for word in set(pattern.split())
+        if len(word) > _SHORT and not _OTHER_SCRIPT.search(word)
+    )
+    return "".join(f"{word}={known[word]}\n" for word in sorted(known))
+
+
+_SHORT: Final = 2
+_OTHER_SCRIPT: Final = Rare(r"[^a-z\u00df]")
 
 
 def _row(rule: Rule) -> tuple[str, ...]:
