@@ -13,6 +13,7 @@ from bounceproc.classify.categories import Category
 from bounceproc.classify.index import Index
 from bounceproc.classify.providers import Provider, Providers
 from bounceproc.classify.rule import BETWEEN, Packed, Rule, RuleSet
+from bounceproc.classify.words import words_of
 from bounceproc.event import BounceClass
 from bounceproc.rare import Rare
 
@@ -107,13 +108,16 @@ def dump_compiled(rules: RuleSet) -> str:
 
 
 def dump_words(rules: RuleSet) -> str:
-    """The words of other languages, with the number of patterns that have them, one a line: what `letters` reads."""
+    """The words of other languages, with how many patterns and examples have them, one a line: for `letters`.
+
+    A pattern that is one word, such as `virus`, is in most languages.
+    """
     known = Counter(
         word
         for rule in rules.rules
-        if rule.file.startswith("languages/")
-        for pattern in rule.patterns
-        for word in set(pattern.split())
+        for line in (*rule.patterns, *(" ".join(words_of(example)) for example in rule.examples))
+        if rule.file.startswith("languages/") or " " not in line
+        for word in set(line.split())
         if len(word) > _SHORT and not _OTHER_SCRIPT.search(word)
     )
     return "".join(f"{word}={known[word]}\n" for word in sorted(known))

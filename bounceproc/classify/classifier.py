@@ -285,8 +285,6 @@ _GAVE_UP: Final = "retry timeout exceeded"
 
 _QMAIL: Final = "Remote host said:"
 """What qmail puts before a reply that it quotes."""
-_EXPIRED: Final = " expired -> "
-"""What Exchange puts before the last reply: `550 5.4.300 Message expired -> 451 4.7.5 ...`."""
 _TAILS: Final = ("Giving up on ", "I'm not going to try again", "this message has been in the queue too long")
 """What it puts behind the reply, and says the same of every reply."""
 
@@ -305,9 +303,6 @@ def _reply_alone(text: str) -> str:
         end = text.rfind(_GAVE_UP)
         return text[:end] if _CODE.search(text, 0, end) else text
     text = text.removeprefix(_STEP)
-    if _EXPIRED in text:
-        at = text.find(_EXPIRED) + len(_EXPIRED)
-        return text[at:] if _REPLIED.match(text, at) else text
     if not text.rstrip().endswith(_TRANSLATED):
         return text
     found = _TRANSLATION.match(text, max(text.rfind(" ", 0, text.rfind("... ")) - _CODES, 0))

@@ -10,7 +10,7 @@ from typing import Final
 from bounceproc.rare import Rare
 
 WORDS: Final = Path(__file__).parent / "data" / "words.txt"
-"""The words of other languages in the built-in rules, each with the number of its patterns: a `?` in a word is read from them.
+"""The words of other languages in the built-in rules, each with the number of its patterns and examples: a `?` in a word is read from them.
 Written with the compiled rules."""
 
 _MOST: Final = 12
@@ -42,8 +42,8 @@ _MISTAKEN: Final = Rare(
 """UTF-8 that was read as Latin-1 or Windows-1252: `Ã¤`."""
 _LEADS: Final = "\u00c3\u00c2\u00c4\u00c5\u00d0\u00d1\u00e3\u00e5\u00e6"
 """What such a text has at least one of: first octets of the letters of Europe, of Kana, and of most Han."""
-_BLANKED: Final = (("\u00c3 ", "\u00e0 "), ("\u00d0 ", "\u0420"), ("\u00d1 ", "\u0445"))
-"""The same of letters of which the second octet was taken for white space."""
+_HALVED: Final = (("\u00c3 ", "\u00e0 "), ("\u00d0 ", "\u0420"), ("\u00d1\ufffd", "\u044f"), ("\u00d1", "\u044f"))
+"""The same of letters of which the second octet was taken for white space, or is nothing in Windows-1252."""
 
 _GAPPED: Final = Rare(r"(?<![\w?/=&.%+@\-])[A-Za-z]*+\?[A-Za-z?]*+(?![\w/=&@%+\-])")
 """A word in which `?` stands for letters, and no link."""
@@ -112,8 +112,8 @@ def _not_mistaken(text: str) -> str:
         if mended == text:
             break
         text = mended
-        for blanked, letter in _BLANKED:
-            text = text.replace(blanked, letter)
+        for half, letter in _HALVED:
+            text = text.replace(half, letter)
     return text.replace("\ufffd", "?") if "\ufffd" in text else text
 
 
@@ -132,6 +132,7 @@ def _spelled(text: str) -> str:
     """A text with the words that `?` made unreadable: `Empf?nger`, or `Empf??nger` with one for each octet."""
     parts: list[str] = []
     done = looked = 0
+    lossy = False
     at = text.find("?")
     while at >= 0 and looked < _MOST:
         start = max(text.rfind(" ", done, at) + 1, done)
@@ -140,15 +141,12 @@ def _spelled(text: str) -> str:
         token = text[start:end]
         if len(token) < _LONG and "/" not in token and "=" not in token:  # no link
             looked += 1
-            parts += (text[done:start], _GAPPED.sub(_filled, _unasked(token, text[end + 1 : end + 2])))
+            word = token.rstrip("?")
+            lossy = lossy or "?" in word or text[end + 1 : end + 2].islower()
+            parts += (text[done:start], _GAPPED.sub(_filled, token if lossy else word))  # somebody may just ask
             done = end
         at = text.find("?", end)
     return "".join((*parts, text[done:])) if parts else text
-
-
-def _unasked(token: str, behind: str) -> str:
-    """A word without the `?` at its end, unless the sentence goes on behind it: somebody asks."""
-    return token if behind.islower() else token.rstrip("?")
 
 
 def _filled(found: re.Match[str]) -> str:
@@ -160,17 +158,23 @@ def _word(gapped: str) -> str:
     """The word that most patterns have of those that it may be; nothing where there is none."""
     if len(gapped.replace("?", "")) < 2:
         return ""
-    searched = re.compile(f"\n({_GAPS.sub(_lost, gapped)})=([0-9]+)")
+    return _most_used(_GAPS.sub(_of_two_octets, gapped)) or _most_used(_GAPS.sub(_of_one, gapped))
+
+
+def _most_used(word: str) -> str:
     best, most = "", 0
-    for found in searched.finditer(_known()):
+    for found in re.finditer(f"\n({word})=([0-9]+)", _known()):
         if int(found[2]) > most:
             best, most = found[1], int(found[2])
     return best
 
 
-def _lost(gap: re.Match[str]) -> str:
-    signs = len(gap[0])
-    return f"{_LOST}{{{(signs + 1) // 2},{signs}}}"
+def _of_two_octets(gap: re.Match[str]) -> str:
+    return f"{_LOST}{{{(len(gap[0]) + 1) // 2}}}"
+
+
+def _of_one(gap: re.Match[str]) -> str:
+    return f"{_LOST}{{{len(gap[0])}}}"
 
 
 @cache

@@ -117,12 +117,14 @@ def test_no_text_fails(text: str) -> None:
         ("news+bar-baz@example.org", "news+bar-baz@example.org"),
         ("bo&icirc;te &amp; &nonsense;", "boîte & &nonsense;"),
         ("BuzÃÂ³n", "Buzón"),
+        ("Ð½Ñ\ufffd Ð½Ñ Ñ\u008f", "ня ня я"),
         ("déjà Ã vu", "déjà Ã vu"),
         ("see https://example.net/?id=gr?sse", "see https://example.net/?id=gr?sse"),
         ("why? ask", "why? ask"),
         ("is it spam?", "is it spam"),
         ("buzón est? lleno", "buzón esta lleno"),
         ("x?y zz?zz", "x?y zz?zz"),
+        ("Compte d?sactiv?", "Compte desactive"),
         ("??????? ????", " "),
     ],
 )
@@ -150,7 +152,6 @@ def test_the_words_are_those_of_the_rules() -> None:
     [
         "Remote host said: 550 5.2.1 Das Postfach ist gesperrt\nGiving up on 192.0.2.25.\n",
         "Remote host said: 550 5.2.1 Das Postfach ist gesperrt\nI'm not going to try again; this has been too long.",
-        "550 5.4.300 Message expired -> 550 5.2.1 Das Postfach ist gesperrt",
     ],
 )
 def test_what_a_mail_system_says_around_a_reply_is_no_matter(text: str) -> None:
