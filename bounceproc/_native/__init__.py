@@ -23,7 +23,17 @@ COMPILED: Final = (
     "status",
     *(
         f"classify/{name}"
-        for name in ("categories", "classification", "classifier", "events", "index", "providers", "rule", "words")
+        for name in (
+            "categories",
+            "classification",
+            "classifier",
+            "events",
+            "index",
+            "letters",
+            "providers",
+            "rule",
+            "words",
+        )
     ),
     *(
         f"reports/{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from binascii import crc32
+from collections import Counter
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,9 @@ from bounceproc.classify.categories import Category
 from bounceproc.classify.index import Index
 from bounceproc.classify.providers import Provider, Providers
 from bounceproc.classify.rule import BETWEEN, Packed, Rule, RuleSet
+from bounceproc.classify.words import words_of
 from bounceproc.event import BounceClass
+from bounceproc.rare import Rare
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = DATA / "compiled.txt"
@@ -102,6 +105,26 @@ def dump_compiled(rules: RuleSet) -> str:
         b"".join((*groups, *packed)).decode(),
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def dump_words(rules: RuleSet) -> str:
+    """The words of other languages, with how many patterns and examples have them, one a line: for `letters`.
+
+    A pattern that is one word, such as `virus`, is in most languages.
+    """
+    known = Counter(
+        word
+        for rule in rules.rules
+        for line in (*rule.patterns, *(" ".join(words_of(example)) for example in rule.examples))
+        if rule.file.startswith("languages/") or " " not in line
+        for word in set(line.split())
+        if len(word) > _SHORT and not _OTHER_SCRIPT.search(word)
+    )
+    return "".join(f"{word}={known[word]}\n" for word in sorted(known))
+
+
+_SHORT: Final = 2
+_OTHER_SCRIPT: Final = Rare(r"[^a-z\u00df]")
 
 
 def _row(rule: Rule) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from bounceproc.classify.builtin import built_in_rules
 from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classification import Classification
 from bounceproc.classify.index import PATTERNS, candidates
+from bounceproc.classify.letters import undone
 from bounceproc.classify.rule import Facts, Rule, RuleSet, doubts
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
 from bounceproc.event import BounceClass
@@ -84,7 +85,7 @@ class Classifier:
         Codes that are not given are found in the text; a given status without detail (5.0.0) gives way to one that has it.
         `remote_mta` is the host that refused, `domain` the recipient's: some rules hold for one provider alone.
         """
-        text = _reply_alone(text[:MAX_TEXT])
+        text = _reply_alone(undone(text[:MAX_TEXT]))
         status, smtp_code, reply_at, believed = _codes(text, status, smtp_code)
         place = self._place(text, reply_at, Facts("", believed, smtp_code, remote_mta, domain))
         return self._answer(place, text, status, smtp_code)
@@ -101,7 +102,7 @@ class Classifier:
         """The answer of `classify` to the same question, and how it came about."""
         from bounceproc.classify.explanation import Beaten, Explanation  # noqa: PLC0415 - few ask
 
-        text = _reply_alone(text[:MAX_TEXT])
+        text = _reply_alone(undone(text[:MAX_TEXT]))
         status, smtp_code, reply_at, believed = _codes(text, status, smtp_code)
         facts = Facts("", believed, smtp_code, remote_mta, domain)
         place = self._place(text, reply_at, facts)
@@ -282,6 +283,11 @@ _CODES: Final = len(" 550 5.1.1")
 _GAVE_UP: Final = "retry timeout exceeded"
 """What Exim puts behind the last reply that it got: the reply says why, this only that it waited long enough."""
 
+_QMAIL: Final = "Remote host said:"
+"""What qmail puts before a reply that it quotes."""
+_TAILS: Final = ("Giving up on ", "I'm not going to try again", "this message has been in the queue too long")
+"""What it puts behind the reply, and says the same of every reply."""
+
 _STEP: Final = "MAIL+RCPT "
 """What chasquid puts before a reply to its envelope, whomever of the two commands it answers."""
 
@@ -291,6 +297,8 @@ _MADE_UP: Final = frozenset((EnhancedStatus(5, 1, 1), EnhancedStatus(5, 1, 3), E
 
 def _reply_alone(text: str) -> str:
     """A text without what a mail system puts behind a reply that it quotes; the text itself where it is all there is."""
+    if _QMAIL in text:
+        text = _without_tail(text)
     if text.endswith(_GAVE_UP):
         end = text.rfind(_GAVE_UP)
         return text[:end] if _CODE.search(text, 0, end) else text
@@ -299,6 +307,14 @@ def _reply_alone(text: str) -> str:
         return text
     found = _TRANSLATION.match(text, max(text.rfind(" ", 0, text.rfind("... ")) - _CODES, 0))
     return text[: found.start()] if found and _CODE.search(text, 0, found.start()) else text
+
+
+def _without_tail(text: str) -> str:
+    for tail in _TAILS:
+        at = text.find(tail)
+        if at > 0 and _CODE.search(text, 0, at):
+            text = text[:at]
+    return text
 
 
 def _codes(

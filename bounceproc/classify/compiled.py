@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from bounceproc.classify.builtin import COMPILED, dump_compiled, read_built_in
+from bounceproc.classify.builtin import COMPILED, dump_compiled, dump_words, read_built_in
+from bounceproc.classify.letters import WORDS
 from bounceproc.classify.rules import hidden_examples
 from bounceproc.errors import ConfigError
 
@@ -21,6 +22,7 @@ def main() -> int:
     if problems:
         return ConfigError.exit_code
     COMPILED.write_text(dump_compiled(rules), encoding="utf-8")
+    COMPILED.with_name(WORDS.name).write_text(dump_words(rules), encoding="utf-8")
     sys.stderr.write(f"{len(rules.rules)} rules, {sum(len(rule.patterns) for rule in rules.rules)} patterns\n")
     return 0
 

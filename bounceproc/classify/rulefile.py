@@ -34,6 +34,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.classify.categories import CATEGORIES, Category
+from bounceproc.classify.letters import undone
 from bounceproc.classify.providers import Provider
 from bounceproc.classify.rule import Rule
 from bounceproc.classify.words import contains, folded, pattern_of, words_of
@@ -116,7 +117,7 @@ def _read_rule(table: dict[str, Any], name: str, number: int, problems: list[str
         note=table.get("note", ""),
     )
     for example in rule.examples:
-        if rule.patterns and not any(contains(folded(words_of(example)), pattern) for pattern in rule.patterns):
+        if rule.patterns and not any(contains(folded(words_of(undone(example))), pattern) for pattern in rule.patterns):
             problems.append(f"{where}: no pattern of it matches its example {example!r}; correct one of them")
     return rule
 

@@ -28,9 +28,6 @@ _HOST: Final = Rare(r"(?<![\w.\-])[\w\-]++(?:\.[\w\-]++)+\.? ?\[[0-9a-f]{1,4}[.:
 _ASYNCOS: Final = re.compile(r"[45]\.\d\.\d - [A-Za-z][\w ()]{3,60} (?=(?:[45]\d\d-)?'|$)")
 """AsyncOS explains a code in words of its own before it quotes the reply: `5.1.0 - Unknown address error '550 ...'`."""
 
-_OCTAL: Final = Rare(r"(?:\\[23][0-7]{2})(?:\\[0-3][0-7]{2})+")
-"""Exim writes the octets of a reply that are no ASCII as `\\303\\244`."""
-
 _NUMBERS: Final = frozenset(str(number) for number in range(1000)) | {f"{number:02}" for number in range(10)}
 """Numbers of up to three digits are no words: codes that servers repeat on each line of a reply, counts, octets."""
 
@@ -52,8 +49,6 @@ def words_of(text: str) -> list[str]:
     Work is linear in the text, of which the first `MAX_TEXT` characters count.
     """
     text = text[:MAX_TEXT]
-    if "\\" in text:
-        text = _OCTAL.sub(_from_octal, text)
     if "@" in text:
         text = _around(text, "@", _ADDRESS, " @ ")
     if "[" in text:
@@ -65,10 +60,6 @@ def words_of(text: str) -> list[str]:
     else:
         words = _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower().replace("ł", "l"))
     return [word for word in words if len(word) > 3 or word not in _NUMBERS]
-
-
-def _from_octal(found: re.Match[str]) -> str:
-    return bytes(int(octet, 8) for octet in found[0][1:].split("\\")).decode("utf-8", "replace")
 
 
 def _around(text: str, sign: str, pattern: Rare, by: str) -> str:

@@ -28,7 +28,6 @@ from bounceproc.classify.words import MAX_GAP, MAX_TEXT, contains, folded, patte
         ("Ящик переполнен.", ["ящик", "переполнен"]),
         ("宛先不明 user", ["宛", "先", "不", "明", "user"]),
         ("\uff35\uff33\uff25\uff32 unknown", ["user", "unknown"]),
-        (r"Empf\303\244nger C:\temp", ["empfanger", "c", "temp"]),
         ("", []),
     ],
 )
@@ -97,7 +96,6 @@ def test_no_text_makes_folding_or_searching_fail(text: str, pattern: str) -> Non
         "5.1.0 - " + "a " * 900,
         "mailbox " * 200_000,
         "é" * 1_000_000,
-        r"\303" * 300_000,
     ],
 )
 def test_no_text_makes_folding_slow(text: str) -> None:
