@@ -452,7 +452,7 @@ def _replies(text: str, first: str) -> Iterator[str]:
     """The replies of several lines that a dialogue quotes and that begin with this one, as far as they are whole."""
     lines: list[str] = []
     for line in text.split("\n"):
-        quoted = _REPLY.match(line)
+        quoted = _REPLY.match(line) if "<<<" in line else None
         said = fields.squeezed(quoted[1]) if quoted else ""
         if said == first:
             lines = [said]
