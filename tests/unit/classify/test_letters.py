@@ -117,6 +117,7 @@ def test_no_text_fails(text: str) -> None:
         ("news+bar-baz@example.org", "news+bar-baz@example.org"),
         ("bo&icirc;te &amp; &nonsense;", "boîte & &nonsense;"),
         ("BuzÃÂ³n", "Buzón"),
+        ("Ящик полон".encode().decode("latin-1").encode().decode("latin-1"), "Ящик полон"),
         ("Ð½Ñ\ufffd Ð½Ñ Ñ\u008f", "ня ня я"),
         ("déjà Ã vu", "déjà Ã vu"),
         ("see https://example.net/?id=gr?sse", "see https://example.net/?id=gr?sse"),
