@@ -131,7 +131,17 @@ _WARNS: Final = (
     *("** consegna incompleta", "** recapito incompleto", "** bezorging niet voltooid", "** bezorging onvolledig"),
     *("** dostarczanie nieukończone", "** доставка не завершена", "** 配信未完了", "** 未完成递送"),
     *("再試行を続け", "继续重试", "引き続き配送", "这只是一个警告", "gmail probeert het nog"),
-    *("引き続き配信", "配信は引き続き", "への配信が遅延", "再試行されます", "将继续尝试", "將繼續嘗試", "此邮件尚未传递", "的传递被延迟", "继续尝试投递"),
+    *(
+        "引き続き配信",
+        "配信は引き続き",
+        "への配信が遅延",
+        "再試行されます",
+        "将继续尝试",
+        "將繼續嘗試",
+        "此邮件尚未传递",
+        "的传递被延迟",
+        "继续尝试投递",
+    ),
 )
 """Of which one stands in the notice of a warning."""
 

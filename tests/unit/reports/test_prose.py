@@ -223,7 +223,11 @@ def test_words_that_begin_a_pattern_begin_all_of_it() -> None:
         ("x", "** Entrega incompleta **\n\nHubo un problema con tu mensaje a a@example.org.", "delay"),
         ("x", "** Mensaje no entregado **\n\nHubo un problema con tu mensaje a a@example.org.", "bounce"),
         ("x", "<a@example.org>: host mx.example.org[192.0.2.1] said: 550 non esiste", "bounce"),
-        ("x", "Dies ist nur eine Warnung.\n\n<a@example.org>: connect to mx.example.org[192.0.2.1]:25: refused", "delay"),
+        (
+            "x",
+            "Dies ist nur eine Warnung.\n\n<a@example.org>: connect to mx.example.org[192.0.2.1]:25: refused",
+            "delay",
+        ),
         ("Verzögerte E-Mail", "<a@example.org>: connect to mx.example.org[192.0.2.1]:25: refused", "delay"),
     ],
 )
