@@ -215,3 +215,33 @@ def test_words_that_begin_a_pattern_begin_all_of_it() -> None:
             while (shorter := re.sub(r"\([^()]*\)", "", left)) != left:
                 left = shorter
             assert "|" not in left, pattern.pattern
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "kind"),
+    [
+        ("x", "** Entrega incompleta **\n\nHubo un problema con tu mensaje a a@example.org.", "delay"),
+        ("x", "** Mensaje no entregado **\n\nHubo un problema con tu mensaje a a@example.org.", "bounce"),
+        ("x", "<a@example.org>: host mx.example.org[192.0.2.1] said: 550 non esiste", "bounce"),
+        (
+            "x",
+            "Dies ist nur eine Warnung.\n\n<a@example.org>: connect to mx.example.org[192.0.2.1]:25: refused",
+            "delay",
+        ),
+        ("Verzögerte E-Mail", "<a@example.org>: connect to mx.example.org[192.0.2.1]:25: refused", "delay"),
+    ],
+)
+def test_a_warning_is_told_from_a_failure_in_other_languages(subject: str, text: str, kind: str) -> None:
+    message = (
+        f"From: MAILER-DAEMON@x.example\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{text}\n"
+    ).encode()
+    report = prose.read(Mail.parse(message))
+    assert report is not None
+    assert [event.type.value for event in report.events] == [kind]
+
+
+def test_a_letter_about_a_bounce_is_none() -> None:
+    letter = "Votre message à b@example.org n'a pas pu être remis. Pouvez-vous m'aider ?\n\na@example.org\n"
+    mail = Mail.parse(f"From: Anne <a@example.net>\nSubject: aide\n\n{letter}".encode())
+    assert prose.read(mail) is None
+    assert prose.read_sentence(mail) is None
