@@ -34,6 +34,12 @@ MAX_STATUS: Final = 200
 MAX_GENERIC: Final = 80
 """Characters of a diagnostic from which on it is taken to say something."""
 
+MAX_STAGE: Final = 500
+"""Characters between where Exim says what a reply was given to, and the reply."""
+
+MAX_STAGED: Final = 16 * 1024
+"""Octets of a message in which the notice is looked for that says which command a reply was given to."""
+
 _ACTIONS: Final = {
     **dict.fromkeys(("failed", "failure", "fail", "error", "bounced", "rejected", "undeliverable"), EventType.BOUNCE),
     **dict.fromkeys(("delayed", "delay", "deferred", "warning", "queued"), EventType.DELAY),
@@ -70,6 +76,18 @@ _LOCAL: Final = "x-unix"
 """The type of a diagnostic that is what a local program printed, or the number it ended with: the notice says what that means."""
 _DIED: Final = "ommand died with"
 """In what Postfix says of an exit status that has no meaning of its own: what the program printed says more."""
+_NOT_TO_RCPT: Final = (b"MAIL", b"HELO", b"EHLO", b"DATA", b"end of data")
+"""Of which one stands in a notice where a reply was none to RCPT TO: a cheap test before its words are looked at."""
+_COMMANDS: Final = {
+    **{name.lower(): name for name in ("MAIL FROM", "HELO", "EHLO", "DATA")},
+    "end of data": "end of DATA",
+}
+_IN_REPLY: Final = re.compile(rf" \(in reply to ({'|'.join(_COMMANDS)}) command\)")
+"""How Postfix says, to people alone, what a reply was given to: `550 User unknown (in reply to MAIL FROM command)`."""
+_AFTER: Final = re.compile(
+    rf"smtp error from remote mail(?: server|er) after (?:pipelined )?({'|'.join(_COMMANDS)})\b[^\n]{{0,400}}: "
+)
+"""How Exim says it before the reply; its Diagnostic-Code begins behind that."""
 _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
 """Who gives up on all recipients of a message when one is refused, and says of each what that one was told."""
 
@@ -225,6 +243,7 @@ class _Reader:
         self.reporting_mta = reporting_mta
         self.envelope_id = envelope_id
         self._reasons: prose.Reasons | None = None
+        self._commands: bool | None = None
         original = mail.original
         self.original_message_id = original.message_id if original is not None else None
 
@@ -247,6 +266,8 @@ class _Reader:
             diagnostic = diagnostic if _DIED in told else told
         elif diagnostic[3:4] == "-" and _CUT.match(diagnostic):
             diagnostic = self._whole(recipient, final, diagnostic)
+        elif self._names_commands():
+            diagnostic = self._staged(diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
             status = _preferred(EnhancedStatus.find(diagnostic), status)
         action = _action(group.get("action", ""))
@@ -290,6 +311,27 @@ class _Reader:
             return quoted
         _, begin, rest = self._reasons.of(recipient, final).partition(diagnostic)
         return fields.squeezed(begin + rest) or diagnostic
+
+    def _names_commands(self) -> bool:
+        """Whether the notice may say that a reply was given to another command than RCPT TO."""
+        if self._commands is None:
+            begin, end = self.mail.text_at or (0, MAX_STAGED)
+            text = self.mail.data[begin : min(end, begin + MAX_STAGED)]
+            self._commands = any(command in text for command in _NOT_TO_RCPT)
+        return self._commands
+
+    def _staged(self, diagnostic: str) -> str:
+        """A reply with the command it was given to, which the notice alone tells: to MAIL FROM a user is unknown who is the sender."""
+        text = self.mail.squeezed
+        said = diagnostic.lower()
+        at = text.find(f"{said} (in reply to ")
+        if at >= 0:
+            stage = _IN_REPLY.match(text, at + len(said))
+        else:
+            at = text.find(f": {said}") + 2
+            begun = text.rfind("smtp error", max(at - MAX_STAGE, 0), at)
+            stage = _AFTER.fullmatch(text, begun, at) if begun >= 0 else None
+        return f"{diagnostic} (in reply to {_COMMANDS[stage[1]]} command)" if stage else diagnostic
 
     def _told(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
         """The reason that the notice gives to people, where the fields have no better one."""

@@ -424,6 +424,7 @@ class Reasons:
         self._formats = iter(_matches(mail, Trust.REPORTED))
         self._notice = mail.notice
         self._common: str | None = None
+        self._replies: list[list[str]] | None = None
 
     def of(self, recipient: Address, final: Address | None) -> str:
         """The reason of its own that an address has there, else a quoted reply, else the sentences themselves."""
@@ -442,8 +443,10 @@ class Reasons:
 
     def reply(self, first: str) -> str:
         """The one reply that begins with this line, as the dialogue quotes it; empty where none does, or several do."""
-        replies = set(_replies(self._notice[:MAX_DIALOGUE], first))
-        return replies.pop() if len(replies) == 1 else ""
+        if self._replies is None:
+            self._replies = _replies(self._notice[:MAX_DIALOGUE])
+        found = {" ".join(lines[lines.index(first) :]) for lines in self._replies if first in lines}
+        return found.pop() if len(found) == 1 else ""
 
     def _found(self, address: Address) -> str | None:
         """The first reason of its own that a format gives to an address; the formats are read as far as that takes."""
@@ -466,21 +469,21 @@ def _is_a_host(why: str) -> bool:
     return why.startswith("host ") and why.endswith("]") and why.count(" ") == 2
 
 
-def _replies(text: str, first: str) -> Iterator[str]:
-    """The replies of several lines that a dialogue quotes and that begin with this one, as far as they are whole."""
+def _replies(text: str) -> list[list[str]]:
+    """The replies of several lines that a dialogue quotes, as far as they are whole."""
+    found: list[list[str]] = []
     lines: list[str] = []
     for line in text.split("\n"):
         quoted = _REPLY.match(line) if "<<<" in line else None
         said = fields.squeezed(quoted[1]) if quoted else ""
-        if said == first:
-            lines = [said]
-        elif lines and said[:3] == first[:3]:
-            lines.append(said)
-            if said[3:4] != "-":
-                yield " ".join(lines)
-                lines = []
-        else:
+        if lines and said[:3] != lines[0][:3]:
             lines = []
+        if said[3:4] == "-":
+            lines.append(said)
+        elif lines:
+            found.append([*lines, said])
+            lines = []
+    return found
 
 
 def _told(text: str) -> str:

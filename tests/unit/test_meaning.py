@@ -1,0 +1,27 @@
+"""What whole messages mean: where the reader and the classifier have to know of each other's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bounceproc.classify.classifier import default_classifier
+from bounceproc.event import BounceClass
+from bounceproc.meaning import interpret
+
+CORPUS = Path(__file__).parent.parent / "corpus" / "dsn"
+
+
+def said(name: str) -> dict[str, tuple[str, BounceClass | None]]:
+    """Category and class of each recipient of a message of the corpus."""
+    meaning = interpret((CORPUS / f"{name}.eml").read_bytes(), default_classifier())
+    return {str(event.recipient): (event.category or "", event.class_) for event in meaning.events}
+
+
+def test_who_is_unknown_depends_on_the_command_that_was_answered() -> None:
+    """Postfix and Exim name it to people alone; without it the words of a filter or about a sender condemn the recipient."""
+    assert said("043-postfix-names-the-command") == {
+        "taro@docomo.ne.jp": ("recipient-refused", BounceClass.SOFT),
+        "hana@example.org": ("invalid-sender", BounceClass.SOFT),
+        "jiro@example.org": ("bad-mailbox", BounceClass.HARD),
+    }
+    assert said("044-exim-names-the-command") == {"hana@example.org": ("invalid-sender", BounceClass.SOFT)}
