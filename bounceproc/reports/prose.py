@@ -87,6 +87,7 @@ class ProseFormat(NamedTuple):
     otherwise: re.Pattern[str] | None = None
     transcript: re.Pattern[str] | None = None
     glued: bool = False
+    apart: bool = False
     original_to: bool = False
     trust: Trust = Trust.REPORTED
 
@@ -103,6 +104,7 @@ class ProseFormat(NamedTuple):
             marks=tuple(table["marks"]),
             recipient=_compiled(table.get("recipient", _LINE)),
             glued=table.get("glued", False),
+            apart=table.get("apart", False),
             original_to=table.get("original_to", False),
             trust=_trust(table),
             **patterns,
@@ -345,11 +347,12 @@ def _clean(text: str) -> str:
 
 def _shared(found: list[Named], form: ProseFormat, text: str) -> list[Named]:
     """A reason that stands once for several addresses: behind the last of them, or in a place of its own."""
-    common = _common(form, text) if any(not one.why for one in found) else ""
+    told = sum(one.why != "" for one in found)
+    common = _common(form, text) if told < len(found) and not (told and form.apart) else ""
     merged: dict[str, Named] = {}
     why = ""
     for one in reversed(found):
-        why = one.why or (common if form.reason is not None else why or common)
+        why = one.why or (common if form.apart or form.reason is not None else why or common)
         earlier = merged.get(one.recipient.normal)
         if earlier is None or (CODED.search(why) and not CODED.search(earlier.why)):
             merged[one.recipient.normal] = one if why == one.why else one._replace(why=why)
@@ -417,6 +420,7 @@ class Reasons:
 
     def __init__(self, mail: Mail) -> None:
         self._own: dict[str, str] = {}
+        self._bare: set[str] = set()
         self._formats = iter(_matches(mail, Trust.REPORTED))
         self._notice = mail.notice
         self._common: str | None = None
@@ -427,9 +431,15 @@ class Reasons:
         own = self._found(recipient) or (self._found(final) if final is not None and final != recipient else None)
         if own:
             return own
+        if self._is_bare(recipient, final):
+            return ""
         if self._common is None:
             self._common = _told(self._notice)
         return self._common
+
+    def _is_bare(self, recipient: Address, final: Address | None) -> bool:
+        """Whether the notice lists this address with nothing behind it, and others with what is said of them alone."""
+        return bool(self._own) and any(one is not None and one.normal in self._bare for one in (recipient, final))
 
     def reply(self, first: str) -> str:
         """The one reply that begins with this line, as the dialogue quotes it; empty where none does, or several do."""
@@ -445,10 +455,18 @@ class Reasons:
             if found is None:
                 return None
             for named in found:
+                told = named.why != "" and not _is_a_host(named.why)
                 for one in (named.recipient, named.final):
-                    if named.why:
+                    if told:
                         self._own.setdefault(one.normal, named.why)
+                    else:
+                        self._bare.add(one.normal)
         return self._own[address.normal]
+
+
+def _is_a_host(why: str) -> bool:
+    """Whether a reason consists of the host that Exim tried: it has no more to say of a connection that failed."""
+    return why.startswith("host ") and why.endswith("]") and why.count(" ") == 2
 
 
 def _replies(text: str) -> list[list[str]]:
