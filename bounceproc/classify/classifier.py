@@ -283,6 +283,9 @@ _CODES: Final = len(" 550 5.1.1")
 _GAVE_UP: Final = "retry timeout exceeded"
 """What Exim puts behind the last reply that it got: the reply says why, this only that it waited long enough."""
 
+_WAITED: Final = "Message could not be delivered for "
+"""What sendmail puts behind it, in the same way."""
+
 _QMAIL: Final = "Remote host said:"
 """What qmail puts before a reply that it quotes."""
 _TAILS: Final = ("Giving up on ", "I'm not going to try again", "this message has been in the queue too long")
@@ -301,6 +304,9 @@ def _reply_alone(text: str) -> str:
         text = _without_tail(text)
     if text.endswith(_GAVE_UP):
         end = text.rfind(_GAVE_UP)
+        return text[:end] if _CODE.search(text, 0, end) else text
+    if _WAITED in text:
+        end = text.find(_WAITED)
         return text[:end] if _CODE.search(text, 0, end) else text
     text = text.removeprefix(_STEP)
     if not text.rstrip().endswith(_TRANSLATED):
