@@ -283,7 +283,7 @@ _CODES: Final = len(" 550 5.1.1")
 _GAVE_UP: Final = "retry timeout exceeded"
 """What Exim puts behind the last reply that it got: the reply says why, this only that it waited long enough."""
 
-_WAITED: Final = "Message could not be delivered for "
+_WAITED: Final = ("Message could not be delivered for ", "Warning: message still undelivered after ")
 """What sendmail puts behind it, in the same way."""
 
 _QMAIL: Final = "Remote host said:"
@@ -305,9 +305,10 @@ def _reply_alone(text: str) -> str:
     if text.endswith(_GAVE_UP):
         end = text.rfind(_GAVE_UP)
         return text[:end] if _CODE.search(text, 0, end) else text
-    if _WAITED in text:
-        end = text.find(_WAITED)
-        return text[:end] if _CODE.search(text, 0, end) else text
+    for waited in _WAITED:
+        if waited in text:
+            end = text.find(waited)
+            return text[:end] if _CODE.search(text, 0, end) else text
     text = text.removeprefix(_STEP)
     if not text.rstrip().endswith(_TRANSLATED):
         return text

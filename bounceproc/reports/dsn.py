@@ -88,6 +88,8 @@ _AFTER: Final = re.compile(
     rf"smtp error from remote mail(?: server|er) after (?:pipelined )?({'|'.join(_COMMANDS)})\b[^\n]{{0,400}}: "
 )
 """How Exim says it before the reply; its Diagnostic-Code begins behind that."""
+_GAVE_UP: Final = "retry timeout exceeded"
+"""What Exim puts behind a reply that it waited on: one for another day, which says nothing for good of anybody."""
 _ONE_REPLY_FOR_ALL: Final = "this is the nullmailer delivery system"
 """Who gives up on all recipients of a message when one is refused, and says of each what that one was told."""
 
@@ -266,7 +268,7 @@ class _Reader:
             diagnostic = diagnostic if _DIED in told else told
         elif diagnostic[3:4] == "-" and _CUT.match(diagnostic):
             diagnostic = self._whole(recipient, final, diagnostic)
-        elif self._names_commands():
+        elif self._names_commands() and not diagnostic.endswith(_GAVE_UP):
             diagnostic = self._staged(diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
             status = _preferred(EnhancedStatus.find(diagnostic), status)

@@ -25,3 +25,14 @@ def test_who_is_unknown_depends_on_the_command_that_was_answered() -> None:
         "jiro@example.org": ("bad-mailbox", BounceClass.HARD),
     }
     assert said("044-exim-names-the-command") == {"hana@example.org": ("invalid-sender", BounceClass.SOFT)}
+
+
+def test_a_reply_that_was_waited_on_is_left_as_it_stands() -> None:
+    """What Exim puts behind it is taken off where it ends the text, and the reply decides."""
+    message = (CORPUS / "044-exim-names-the-command.eml").read_bytes()
+    waited = message.replace(b"550 5.1.1 No such user here", b"451 4.7.1 Zu viele Verbindungen: retry timeout exceeded")
+    (event,) = interpret(waited, default_classifier()).events
+    assert (event.diagnostic, event.category) == (
+        "451 4.7.1 Zu viele Verbindungen: retry timeout exceeded",
+        "rate-limited",
+    )

@@ -63,9 +63,16 @@ def classify(text: str, **given: str) -> Classification:
         ("450 4.2.0 Graue Liste, bitte in 5 Minuten: retry timeout exceeded", "greylisted"),
         ("451 Erreur interne du serveur: retry timeout exceeded", "receiver-error"),
         ("452 4.2.2 Caixa postal cheia Message could not be delivered for 5 days", "mailbox-full"),
-        ("450 4.7.1 zbyt wiele połączeń Message could not be delivered for 5 days Message will be deleted", "rate-limited"),
+        (
+            "450 4.7.1 zbyt wiele połączeń Message could not be delivered for 5 days Message will be deleted",
+            "rate-limited",
+        ),
         ("452 4.2.2 Mailbox full Message could not be delivered for 5 days", "mailbox-full"),
         ("Message could not be delivered for 5 days Message will be deleted from queue", "expired"),
+        (
+            "450 4.7.1 zbyt wiele połączeń Warning: message still undelivered after 4 hours Will keep trying",
+            "rate-limited",
+        ),
         (
             "554 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.4.2 Connection timed out>",
             "network-error",
