@@ -319,7 +319,11 @@ class _Reader:
         if self._commands is None:
             begin, end = self.mail.text_at or (0, MAX_STAGED)
             text = self.mail.data[begin : min(end, begin + MAX_STAGED)]
-            self._commands = any(command in text for command in _NOT_TO_RCPT)
+            self._commands = False
+            for command in _NOT_TO_RCPT:  # no `any`: compiled, that is a generator
+                if command in text:
+                    self._commands = True
+                    break
         return self._commands
 
     def _staged(self, diagnostic: str) -> str:

@@ -99,9 +99,14 @@ class Phrases:
         for place, (inner, _) in enumerate(self._all):
             self._by_word.setdefault(max(inner, key=len, default=""), []).append(place)
         self._by_sign: dict[str, list[int]] = {}
+        self._foreign: list[int] = []
         for place in self._by_word.pop("", []):
-            sign = next((sign for sign in _SIGNS if sign in self._all[place][1]), "")
-            self._by_sign.setdefault(sign, []).append(place)
+            phrase = self._all[place][1]
+            sign = next((sign for sign in _SIGNS if sign in phrase), "")
+            if sign or phrase.isascii():
+                self._by_sign.setdefault(sign, []).append(place)
+            else:
+                self._foreign.append(place)
         self._longest = frozenset(self._by_word)
 
     def within(self, mail: Mail) -> Iterator[int]:
@@ -111,6 +116,8 @@ class Phrases:
         for sign, of_sign in self._by_sign.items():
             if sign in text:
                 places += of_sign
+        if not text.isascii():
+            places += self._foreign
         for word in self._longest & words:
             places += self._by_word[word]
         places.sort()
