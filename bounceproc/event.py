@@ -178,6 +178,8 @@ def happened(
     )
 
 
+_YEARS: Final = {year: str(year) for year in range(1990, 2100)}
+"""Years as texts: compiled, a number takes long to become one."""
 _TWO: Final = tuple(f"{number:02}" for number in range(100))
 """Numbers in two digits: `isoformat` asks the time zone first what everybody knows of UTC."""
 
@@ -201,5 +203,5 @@ def _exact_utc(moment: datetime) -> str:
 def second(moment: datetime) -> str:
     """The second in UTC, as in ISO 8601 but without a zone: `2026-03-01T12:00:00`."""
     at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    year = str(at.year) if at.year > 999 else f"{at.year:04}"
+    year = _YEARS.get(at.year) or f"{at.year:04}"
     return f"{year}-{_TWO[at.month]}-{_TWO[at.day]}T{_TWO[at.hour]}:{_TWO[at.minute]}:{_TWO[at.second]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,7 @@ def quoted(text: str | None) -> str:
     return "null" if text is None else _escaped(text)
 
 
+@lru_cache(maxsize=1024)
 def _code(status: EnhancedStatus | None) -> str:
     return f'"{status.class_}.{status.subject}.{status.detail}"' if status else "null"
 

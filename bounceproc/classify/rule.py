@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.classify.categories import CATEGORIES, Category
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from bounceproc.classify.providers import Providers
     from bounceproc.status import EnhancedStatus
 
+
+_ANY: Final = -1
+"""What stands for the `x` of a wanted status."""
 
 _OF_THE_MAILBOX: Final = frozenset((Category.INACTIVE_MAILBOX, Category.MAILBOX_FULL))
 
@@ -199,12 +203,19 @@ def status_fits(want: str, status: EnhancedStatus | None) -> bool:
     """Whether a status is the wanted one, where `x` stands for any number."""
     if status is None:
         return False
-    class_, subject, detail = want.split(".")
+    class_, subject, detail = _wanted(want)
     return (
-        class_ in ("x", str(status.class_))
-        and subject in ("x", str(status.subject))
-        and detail in ("x", str(status.detail))
+        (class_ == _ANY or class_ == status.class_)  # noqa: PLR1714 - compiled, no tuple is made of two numbers
+        and (subject == _ANY or subject == status.subject)  # noqa: PLR1714
+        and (detail == _ANY or detail == status.detail)  # noqa: PLR1714
     )
+
+
+@lru_cache(maxsize=1024)
+def _wanted(want: str) -> tuple[int, int, int]:
+    """The numbers of a wanted status. The rules have some hundred."""
+    class_, subject, detail = (_ANY if number == "x" else int(number) for number in want.split("."))
+    return class_, subject, detail
 
 
 def reply_fits(want: str, smtp_code: int | None) -> bool:

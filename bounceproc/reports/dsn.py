@@ -76,7 +76,7 @@ _LOCAL: Final = "x-unix"
 """The type of a diagnostic that is what a local program printed, or the number it ended with: the notice says what that means."""
 _DIED: Final = "ommand died with"
 """In what Postfix says of an exit status that has no meaning of its own: what the program printed says more."""
-_NOT_TO_RCPT: Final = (b"MAIL", b"HELO", b"EHLO", b"DATA", b"end of data")
+_NOT_TO_RCPT: Final = ("MAIL", "HELO", "EHLO", "DATA", "end of data")
 """Of which one stands in a notice where a reply was none to RCPT TO: a cheap test before its words are looked at."""
 _COMMANDS: Final = {
     **{name.lower(): name for name in ("MAIL FROM", "HELO", "EHLO", "DATA")},
@@ -318,9 +318,11 @@ class _Reader:
         """Whether the notice may say that a reply was given to another command than RCPT TO."""
         if self._commands is None:
             begin, end = self.mail.text_at or (0, MAX_STAGED)
-            text = self.mail.data[begin : min(end, begin + MAX_STAGED)]
+            text = self.mail.data[begin : min(end, begin + MAX_STAGED)].decode("latin-1")
             self._commands = False
-            for command in _NOT_TO_RCPT:  # no `any`: compiled, that is a generator
+            for (
+                command
+            ) in _NOT_TO_RCPT:  # no `any`: compiled, that is a generator, and `in` of octets raises an error first
                 if command in text:
                     self._commands = True
                     break
