@@ -268,8 +268,8 @@ class _Reader:
             diagnostic = diagnostic if _DIED in told else told
         elif diagnostic[3:4] == "-" and _CUT.match(diagnostic):
             diagnostic = self._whole(recipient, final, diagnostic)
-        elif self._names_commands() and not diagnostic.endswith(_GAVE_UP):
-            diagnostic = self._staged(diagnostic)
+        elif not diagnostic.endswith(_GAVE_UP) and self._names_commands():
+            diagnostic = self._staged(recipient, final, diagnostic)
         if status is None or (status.subject == 0 and status.detail == 0):
             status = _preferred(EnhancedStatus.find(diagnostic), status)
         action = _action(group.get("action", ""))
@@ -319,24 +319,24 @@ class _Reader:
         if self._commands is None:
             begin, end = self.mail.text_at or (0, MAX_STAGED)
             text = self.mail.data[begin : min(end, begin + MAX_STAGED)].decode("latin-1")
+            # No `any`: compiled, that is a generator. And text, because `in` of octets raises an error before it looks.
             self._commands = False
-            for (
-                command
-            ) in _NOT_TO_RCPT:  # no `any`: compiled, that is a generator, and `in` of octets raises an error first
+            for command in _NOT_TO_RCPT:
                 if command in text:
                     self._commands = True
                     break
         return self._commands
 
-    def _staged(self, diagnostic: str) -> str:
+    def _staged(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
         """A reply with the command it was given to, which the notice alone tells: to MAIL FROM a user is unknown who is the sender."""
         text = self.mail.squeezed
         said = diagnostic.lower()
-        at = text.find(f"{said} (in reply to ")
+        listed = max(text.find((final or recipient).text.lower()), 0)
+        at = text.find(f"{said} (in reply to ", listed)
         if at >= 0:
             stage = _IN_REPLY.match(text, at + len(said))
         else:
-            at = text.find(f": {said}") + 2
+            at = text.find(f": {said}", listed) + 2
             begun = text.rfind("smtp error", max(at - MAX_STAGE, 0), at)
             stage = _AFTER.fullmatch(text, begun, at) if begun >= 0 else None
         return f"{diagnostic} (in reply to {_COMMANDS[stage[1]]} command)" if stage else diagnostic

@@ -36,3 +36,15 @@ def test_a_reply_that_was_waited_on_is_left_as_it_stands() -> None:
         "451 4.7.1 Zu viele Verbindungen: retry timeout exceeded",
         "rate-limited",
     )
+
+
+def test_the_command_is_that_of_the_recipient_s_own_reply() -> None:
+    """Two servers may say the same words, one of them of the sender."""
+    message = (CORPUS / "043-postfix-names-the-command.eml").read_bytes()
+    alike = message.replace(b"550 5.1.1 User\n    unknown (in", b"550 5.1.1 No such\n    user here (in")
+    alike = alike.replace(b"smtp; 550 5.1.1 User unknown", b"smtp; 550 5.1.1 No such user here")
+    classes = {
+        str(event.recipient): event.class_
+        for event in interpret(alike.replace(b"hana@example.org", b"hana@example.net"), default_classifier()).events
+    }
+    assert (classes["hana@example.net"], classes["jiro@example.org"]) == (BounceClass.SOFT, BounceClass.HARD)
