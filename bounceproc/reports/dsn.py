@@ -37,6 +37,9 @@ MAX_GENERIC: Final = 80
 MAX_STAGE: Final = 500
 """Characters between where Exim says what a reply was given to, and the reply."""
 
+MAX_BREAK: Final = 40
+"""Octets of a line's end and the next line's indent that may stand between two words."""
+
 MAX_STAGED: Final = 16 * 1024
 """Octets of a message in which the notice is looked for that says which command a reply was given to."""
 
@@ -76,8 +79,12 @@ _LOCAL: Final = "x-unix"
 """The type of a diagnostic that is what a local program printed, or the number it ended with: the notice says what that means."""
 _DIED: Final = "ommand died with"
 """In what Postfix says of an exit status that has no meaning of its own: what the program printed says more."""
-_NOT_TO_RCPT: Final = ("MAIL", "HELO", "EHLO", "DATA", "end of data")
-"""Of which one stands in a notice where a reply was none to RCPT TO: a cheap test before its words are looked at."""
+_TOLD_BY_POSTFIX: Final = b"command)"
+"""What Postfix writes behind the command that a reply was given to; it breaks lines at every space."""
+_TOLD_BY_EXIM: Final = b"er after "
+"""What Exim writes before it."""
+_TO_RCPT: Final = b"RCPT TO"
+"""The command that nearly all replies are given to, and that says nothing new."""
 _COMMANDS: Final = {
     **{name.lower(): name for name in ("MAIL FROM", "HELO", "EHLO", "DATA")},
     "end of data": "end of DATA",
@@ -318,13 +325,7 @@ class _Reader:
         """Whether the notice may say that a reply was given to another command than RCPT TO."""
         if self._commands is None:
             begin, end = self.mail.text_at or (0, MAX_STAGED)
-            text = self.mail.data[begin : min(end, begin + MAX_STAGED)].decode("latin-1")
-            # No `any`: compiled, that is a generator. And text, because `in` of octets raises an error before it looks.
-            self._commands = False
-            for command in _NOT_TO_RCPT:
-                if command in text:
-                    self._commands = True
-                    break
+            self._commands = _names_another(self.mail.data, begin, min(end, begin + MAX_STAGED))
         return self._commands
 
     def _staged(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
@@ -351,6 +352,22 @@ class _Reader:
         if not diagnostic or diagnostic in said or prose.CODED.search(said):
             return said
         return fields.squeezed(f"{diagnostic} {said}")
+
+
+def _names_another(data: bytes, start: int, end: int) -> bool:
+    """Whether a place that says what a reply was given to may name another command than RCPT TO."""
+    at = data.find(_TOLD_BY_POSTFIX, start, end)
+    while at >= 0:
+        if not data[max(at - MAX_BREAK, 0) : at].rstrip().endswith(_TO_RCPT[-2:]):
+            return True
+        at = data.find(_TOLD_BY_POSTFIX, at + 1, end)
+    at = data.find(_TOLD_BY_EXIM, start, end)
+    while at >= 0:
+        at += len(_TOLD_BY_EXIM)
+        if data[at : at + len(_TO_RCPT)] != _TO_RCPT:
+            return True
+        at = data.find(_TOLD_BY_EXIM, at, end)
+    return False
 
 
 def _is_telling(status: EnhancedStatus) -> bool:

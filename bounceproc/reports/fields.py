@@ -207,8 +207,10 @@ def date(value: str) -> datetime | None:
 
 def _unusual_date(value: str) -> datetime | None:
     words = value.replace(",", " ").split(None, 6)
+    if not words:
+        return None
     try:
-        if words and words[0][:1].isalpha():
+        if words[0][:1].isalpha():
             del words[0]
         day, month, year, clock = words[:4]
         zone = words[4] if len(words) > 4 else "GMT"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.rare import Rare
@@ -88,26 +89,31 @@ _SIGNS: Final = "#_>('q-:"
 class Phrases:
     """Phrases to be found in the beginning of a notice (`Mail.squeezed`), in their order.
 
-    One of three words or more is searched for only where all its inner words are words of the notice: of a hundred
-    searches through a text a handful are left. The outer words may be pieces of longer ones. Of the others those with a sign
-    are searched for where the text has that sign.
+    The outer words of a phrase may be pieces of longer ones; a space before its first word holds that one to its beginning. A
+    phrase with inner words is known by the one of them that the fewest phrases have, so that of a hundred a handful is
+    looked at, each in its place. The others are searched for, those with a sign where the text has that sign.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self._all = [(phrase.split(" ")[1:-1], phrase) for phrase in phrases]
+        self._all = [*phrases]
+        self._words = [phrase.split(" ") for phrase in self._all]
+        self._at = [0] * len(self._all)
+        """Where in each phrase the word stands by which it is known."""
         self._by_word: dict[str, list[int]] = {}
-        for place, (inner, _) in enumerate(self._all):
-            self._by_word.setdefault(max(inner, key=len, default=""), []).append(place)
         self._by_sign: dict[str, list[int]] = {}
         self._foreign: list[int] = []
-        for place in self._by_word.pop("", []):
-            phrase = self._all[place][1]
+        common = Counter(word for words in self._words for word in set(words[1:-1]))
+        for place, words in enumerate(self._words):
+            phrase = self._all[place]
             sign = next((sign for sign in _SIGNS if sign in phrase), "")
-            if sign or phrase.isascii():
+            if len(words) > 2:
+                known_by = min(words[1:-1], key=lambda word: (common[word], -len(word)))
+                self._at[place] = words.index(known_by, 1)
+                self._by_word.setdefault(known_by, []).append(place)
+            elif sign or phrase.isascii():
                 self._by_sign.setdefault(sign, []).append(place)
             else:
                 self._foreign.append(place)
-        self._longest = frozenset(self._by_word)
 
     def within(self, mail: Mail) -> Iterator[int]:
         """The places of those phrases that stand in it, one after the other."""
@@ -118,17 +124,31 @@ class Phrases:
                 places += of_sign
         if not text.isascii():
             places += self._foreign
-        for word in self._longest & words:
-            places += self._by_word[word]
+        by_word = self._by_word
+        for at, word in enumerate(words):
+            of_word = by_word.get(word)
+            if of_word is not None:
+                for place in of_word:
+                    if self._stands(place, words, at):
+                        places.append(place)
         places.sort()
+        last = -1
         for place in places:
-            inner, phrase = self._all[place]
-            for word in inner:
-                if word not in words:
-                    break
-            else:
-                if phrase in text:
-                    yield place
+            if place != last and (self._at[place] or self._all[place] in text):
+                yield place
+            last = place
+
+    def _stands(self, place: int, words: list[str], at: int) -> bool:
+        """Whether a phrase has its place there where a text has the word that it is known by."""
+        phrase = self._words[place]
+        first = at - self._at[place]
+        last = first + len(phrase) - 1
+        if first < -1 or last >= len(words) or not words[last].startswith(phrase[-1]):
+            return False
+        for behind in range(1, len(phrase) - 1):
+            if words[first + behind] != phrase[behind]:
+                return False
+        return words[first].endswith(phrase[0]) if first >= 0 else not phrase[0]
 
 
 class Mail:
@@ -151,9 +171,8 @@ class Mail:
         self._human: str | None = None
         self._texts: str | None = None
         self._notice: str | None = None
-        self._listed: list[str] | None = None
+        self._words: list[str] | None = None
         self._squeezed: str | None = None
-        self._words: set[str] | None = None
         self._original: Original | None = None
         self._knows_original = False
         self._subject_line: str | None = None
@@ -286,20 +305,15 @@ class Mail:
     def squeezed(self) -> str:
         """How the notice begins, in lower case and in one line: where its phrases are looked for."""
         if self._squeezed is None:
-            self._squeezed = " ".join(self._listed_words())
+            self._squeezed = " ".join(self.words)
         return self._squeezed
 
     @property
-    def words(self) -> set[str]:
-        """What stands between the spaces of `squeezed`: a phrase is searched for only where its words are among them."""
+    def words(self) -> list[str]:
+        """What stands between the spaces of `squeezed`."""
         if self._words is None:
-            self._words = set(self._listed_words())
+            self._words = self.notice[:MAX_SQUEEZED].lower().split()
         return self._words
-
-    def _listed_words(self) -> list[str]:
-        if self._listed is None:
-            self._listed = self.notice[:MAX_SQUEEZED].lower().split()
-        return self._listed
 
     @property
     def original(self) -> Original | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bounceproc.event import EventType, Kind, Trust, happened
 from bounceproc.rare import Rare
-from bounceproc.reports import delay, fields
+from bounceproc.reports import delay, described, fields
 from bounceproc.reports.mail import Phrases
 from bounceproc.reports.original import addresses
 from bounceproc.reports.report import Report, reported
@@ -70,9 +69,6 @@ _GLUED: Final = re.compile(r"(?<!\S)(unavailable(?=[a-z])|[a-z]{3,}(?=[A-Z]))([A
 _OCTAL: Final = re.compile(r"\\[23][0-7]{2}(?:\\[23][0-7]{2})*")
 """How Exim writes the octets of letters that are no ASCII, to people."""
 _TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
-
-
-FORMATS: Final = Path(__file__).with_name("prose_formats.toml")
 
 
 class ProseFormat(NamedTuple):
@@ -185,13 +181,7 @@ def _each_beginning(pattern: re.Pattern[str], text: str, start: int, stop: int, 
     return found
 
 
-@cache
-def _tables() -> list[dict[str, Any]]:
-    """The `[[format]]` tables in the order of the file."""
-    import tomllib  # noqa: PLC0415 - loaded with the file
-
-    found: list[dict[str, Any]] = tomllib.loads(FORMATS.read_text("utf-8"))["format"]
-    return found
+_tables: Final = cache(described.tables)
 
 
 @cache
@@ -421,6 +411,7 @@ class Reasons:
     def __init__(self, mail: Mail) -> None:
         self._own: dict[str, str] = {}
         self._bare: set[str] = set()
+        self._is_apart = False
         self._formats = iter(_matches(mail, Trust.REPORTED))
         self._notice = mail.notice
         self._common: str | None = None
@@ -449,11 +440,17 @@ class Reasons:
         return found.pop() if len(found) == 1 else ""
 
     def _found(self, address: Address) -> str | None:
-        """The first reason of its own that a format gives to an address; the formats are read as far as that takes."""
+        """The first reason of its own that a format gives to an address; the formats are read as far as that takes.
+
+        One that gives reasons to others, each behind its address, and none to this one, has said what there is to say.
+        """
         while address.normal not in self._own:
-            _, found = next(self._formats, (None, None))
-            if found is None:
+            if self._is_apart and self._own and address.normal in self._bare:
                 return None
+            form, found = next(self._formats, (None, ()))
+            if form is None:
+                return None
+            self._is_apart = form.apart
             for named in found:
                 told = named.why != "" and not _is_a_host(named.why)
                 for one in (named.recipient, named.final):

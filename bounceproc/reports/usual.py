@@ -28,8 +28,10 @@ _BEFORE_NAME: Final = frozenset(" \t\n;")
 _ENDS: Final = frozenset(("", ";"))
 _ESC: Final = 0x1B
 _LF: Final = ord("\n")
-_BEFORE: Final = frozenset(b"\n>F")
-"""How what a mailbox of old puts before a header begins."""
+_MBOX_LINE: Final = b"From "
+"""How the line begins that a mailbox of old puts before a header."""
+_BEFORE: Final = frozenset(b"\n>")
+"""With what else a message begins that has something before its header."""
 _PLAIN: Final = frozenset(("", "7bit", "8bit"))
 
 
@@ -40,11 +42,12 @@ def read(data: bytes) -> Report | None:
         MalformedReportError: neither its fields nor its text name anybody.
 
     """
-    top = data.find(b"\n\n")
+    start = data.find(b"\n") + 1 if data[:5] == _MBOX_LINE else 0
+    top = data.find(b"\n\n", start)
     at = data.find(_TYPE, top)
-    if at < 0 or not 0 < top < MAX_HEADER or data[0] in _BEFORE or data.find(_REPORTS, 0, top) < 0:
+    if at < 0 or not start < top < start + MAX_HEADER or data[start] in _BEFORE or data.find(_REPORTS, start, top) < 0:
         return None
-    block = b"\n%b\n" % data[:top]
+    block = b"\n%b\n" % data[start:top]
     if has_stray_line(block):
         return None
     headers = Headers(block)

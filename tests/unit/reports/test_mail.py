@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bounceproc.reports.mail import Mail
+from bounceproc.reports.mail import Mail, Phrases
 
 
 @pytest.mark.parametrize(
@@ -74,3 +76,16 @@ def test_the_words_of_the_mail_system_end_where_our_mail_begins(text: str, words
 )
 def test_a_postmaster_says_more_than_a_name_when_mail_failed(header: str, tells: bool) -> None:
     assert Mail.parse(f"{header}\n\nx\n".encode()).tells_of_failure is tells
+
+
+WORDS = ["will", "retry", "a", "xa", "a:", "not", "yet", "#5.", "ß"]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12), st.lists(st.sampled_from(["", *WORDS]), min_size=1, max_size=4))
+def test_phrases_are_found_where_a_search_finds_them(words: list[str], phrase: list[str]) -> None:
+    mail = Mail.parse(f"From: x@y.example\n\n{' '.join(words)}\n".encode())
+    text, sought = " ".join(words), " ".join(phrase)
+    begins = len(phrase) > 2 and sought[0] == " " and text.startswith(sought[1:])
+    found = [*Phrases(["not yet a", sought, "ß", sought]).within(mail)]
+    assert [place for place in found if place in (1, 3)] == ([1, 3] if sought in text or begins else [])
+    assert found == sorted(set(found))

@@ -60,6 +60,15 @@ def test_what_is_not_usual_is_left_to_the_readers(old: bytes, new: bytes) -> Non
     assert usual.read(changed) is None
 
 
+@pytest.mark.parametrize(
+    "before", [b"From MAILER-DAEMON  Fri Feb 13 02:45:46 2026\n", b"From: Mail <mailer-daemon@mx.example>\n"]
+)
+def test_a_mailbox_may_have_put_its_line_before_it(before: bytes) -> None:
+    data = before + USUAL
+    assert short_way(data) == long_way(data) is not None
+    assert usual.read(before.replace(b":", b"") * 2 + USUAL) == long_way(before.replace(b":", b"") * 2 + USUAL)
+
+
 def test_whoever_sends_it_the_short_way_serves_as_long_as_nobody_forwards() -> None:
     from_a_person = USUAL.replace(b"MAILER-DAEMON@", b"anna@")
     assert from_a_person != USUAL
