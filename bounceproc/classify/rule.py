@@ -140,7 +140,7 @@ class Rule:
 
     def conditions_hold(self, facts: Facts, providers: Providers) -> bool:
         """Whether codes, remote host and provider fit; the words are another matter."""
-        if self.status and not any(status_fits(want, facts.status) for want in self.status):
+        if self.status and not _any_status_fits(self.status, facts.status):
             return False
         if self.reply and not any(reply_fits(want, facts.smtp_code) for want in self.reply):
             return False
@@ -197,6 +197,14 @@ def doubts(rule: Rule, verdict: Rule) -> bool:
         return False
     hard = condemns(verdict) or (verdict.vague and CATEGORIES[verdict.category].class_ is BounceClass.HARD)
     return (rule.doubt != "" and hard) or (rule.doubt == "address" and verdict.category in _OF_THE_MAILBOX)
+
+
+def _any_status_fits(wanted: tuple[str, ...], status: EnhancedStatus | None) -> bool:
+    """No `any`: compiled, that is a generator."""
+    for want in wanted:  # noqa: SIM110
+        if status_fits(want, status):
+            return True
+    return False
 
 
 def status_fits(want: str, status: EnhancedStatus | None) -> bool:

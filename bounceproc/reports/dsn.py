@@ -55,6 +55,8 @@ _FIELD_LINE: Final = Rare(
     r"^[ \t]{0,8}(?:final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
+_FINALS: Final = ("inal-Recipient", "inal-recipient", "INAL-RECIPIENT")
+"""How the name of a field of the recipient is spelt: sooner looked for than all of a text is lowered."""
 _WORD: Final = Rare(r"[a-z]+")
 _GENERIC: Final = re.compile(
     r"221[ -].*|(?=((?:[245]\d\d[ -]?)?(?:[245]\.\d{1,3}\.\d{1,3}[ :-]*)?))\1(?:\(?(?:unknown|other|undefined)?[ ]?(?:mail system|status|error|failure)?\)?|"
@@ -79,11 +81,11 @@ _LOCAL: Final = "x-unix"
 """The type of a diagnostic that is what a local program printed, or the number it ended with: the notice says what that means."""
 _DIED: Final = "ommand died with"
 """In what Postfix says of an exit status that has no meaning of its own: what the program printed says more."""
-_TOLD_BY_POSTFIX: Final = b"command)"
+_TOLD_BY_POSTFIX: Final = "command)"
 """What Postfix writes behind the command that a reply was given to; it breaks lines at every space."""
-_TOLD_BY_EXIM: Final = b"er after "
+_TOLD_BY_EXIM: Final = "er after "
 """What Exim writes before it."""
-_TO_RCPT: Final = b"RCPT TO"
+_TO_RCPT: Final = "RCPT TO"
 """The command that nearly all replies are given to, and that says nothing new."""
 _COMMANDS: Final = {
     **{name.lower(): name for name in ("MAIL FROM", "HELO", "EHLO", "DATA")},
@@ -134,7 +136,10 @@ def read_loose(mail: Mail) -> Report | None:
     if not mail.is_notice:
         return None
     text = mail.texts if mail.root.is_multipart else mail.human
-    if "final-recipient" not in text.lower():
+    for name in _FINALS:
+        if name in text:
+            break
+    else:
         return None
     for candidate in (mail.notice,) if mail.is_answer else (text[: cut_at(text)], text):
         if len(_FIELD_LINE.findall(candidate)) > 1:  # one field alone may be a sentence
@@ -325,7 +330,7 @@ class _Reader:
         """Whether the notice may say that a reply was given to another command than RCPT TO."""
         if self._commands is None:
             begin, end = self.mail.text_at or (0, MAX_STAGED)
-            self._commands = _names_another(self.mail.data, begin, min(end, begin + MAX_STAGED))
+            self._commands = _names_another(self.mail.data[begin : min(end, begin + MAX_STAGED)].decode("latin-1"))
         return self._commands
 
     def _staged(self, recipient: Address, final: Address | None, diagnostic: str) -> str:
@@ -354,19 +359,19 @@ class _Reader:
         return fields.squeezed(f"{diagnostic} {said}")
 
 
-def _names_another(data: bytes, start: int, end: int) -> bool:
+def _names_another(text: str) -> bool:
     """Whether a place that says what a reply was given to may name another command than RCPT TO."""
-    at = data.find(_TOLD_BY_POSTFIX, start, end)
+    at = text.find(_TOLD_BY_POSTFIX)
     while at >= 0:
-        if not data[max(at - MAX_BREAK, 0) : at].rstrip().endswith(_TO_RCPT[-2:]):
+        if not text[max(at - MAX_BREAK, 0) : at].rstrip().endswith(_TO_RCPT[-2:]):
             return True
-        at = data.find(_TOLD_BY_POSTFIX, at + 1, end)
-    at = data.find(_TOLD_BY_EXIM, start, end)
+        at = text.find(_TOLD_BY_POSTFIX, at + 1)
+    at = text.find(_TOLD_BY_EXIM)
     while at >= 0:
         at += len(_TOLD_BY_EXIM)
-        if data[at : at + len(_TO_RCPT)] != _TO_RCPT:
+        if text[at : at + len(_TO_RCPT)] != _TO_RCPT:
             return True
-        at = data.find(_TOLD_BY_EXIM, at, end)
+        at = text.find(_TOLD_BY_EXIM, at)
     return False
 
 

@@ -126,6 +126,8 @@ def untyped(value: str) -> str:
 
 def squeezed(text: str) -> str:
     """A diagnostic for the record: encoded words decoded, white space squeezed, control characters and length cut."""
+    if "  " not in text and "=?" not in text and text.isprintable():
+        return text.strip()[:MAX_DIAGNOSTIC]  # as most are: white space that is no space is not printable
     text = text[: MAX_DIAGNOSTIC * 4]
     text = " ".join((words_decoded(text) if "=?" in text else text).split())
     if not text.isprintable():

@@ -100,7 +100,7 @@ class Headers:
         """`block` holds the lines of the header, each after its LF, and ends with one."""
         self.block = block
         self._text = block.decode("latin-1")
-        self._lowered = self._text.lower()
+        self._lowered = block.lower().decode("latin-1")  # names are ASCII, and octets are lowered in half the time
         self._is_spaced: bool | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -154,8 +154,8 @@ class Headers:
     def _decoded(self, at: int) -> str:
         end = self._end(at)
         value = self._text[at:end]
-        if value.isascii() and "=?" not in value and "\x1b" not in value:
-            return " ".join(value.split())  # as nearly all are
+        if value.isascii() and "=?" not in value and "\x1b" not in value:  # as nearly all are
+            return value.strip() if "  " not in value and value.isprintable() else " ".join(value.split())
         return value_text(self.block[at:end])
 
     def plain(self, name: bytes) -> str | None:
@@ -205,7 +205,11 @@ class Head(NamedTuple):
         return tuple.__new__(cls, (headers, content_type, type_, encoding, stray.start() if stray else -1))
 
 
-_known_head = lru_cache(maxsize=512)(Head.parse)
+@lru_cache(maxsize=512)
+def _known_head(lines: bytes) -> Head:
+    return Head.parse(b"\n%b\n" % lines)
+
+
 _NO_HEAD: Final = Head.parse(b"\n")
 
 
@@ -296,7 +300,7 @@ def split(data: bytes, start: int, end: int, *, is_new: bool = False) -> tuple[H
         return _NO_HEAD, min(end, start + 1)
     stop = data.find(b"\n\n", start, end)
     if 0 <= stop < start + SHORT_HEAD and not is_new:
-        head = _known_head(b"\n%b\n" % data[start:stop])
+        head = _known_head(data[start:stop])
     else:
         stop = min(stop if stop >= 0 else end, start + MAX_HEADER)
         head = Head.parse(b"\n%b\n" % data[start:stop])
