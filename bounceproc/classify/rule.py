@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bounceproc.classify.categories import CATEGORIES, Category
@@ -211,7 +210,7 @@ def status_fits(want: str, status: EnhancedStatus | None) -> bool:
     """Whether a status is the wanted one, where `x` stands for any number."""
     if status is None:
         return False
-    class_, subject, detail = _wanted(want)
+    class_, subject, detail = _WANTED.get(want) or _wanted(want)
     return (
         (class_ == _ANY or class_ == status.class_)  # noqa: PLR1714 - compiled, no tuple is made of two numbers
         and (subject == _ANY or subject == status.subject)  # noqa: PLR1714
@@ -219,10 +218,13 @@ def status_fits(want: str, status: EnhancedStatus | None) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
+_WANTED: Final[dict[str, tuple[int, int, int]]] = {}
+"""The numbers of every wanted status that was asked for: the rules have some hundred."""
+
+
 def _wanted(want: str) -> tuple[int, int, int]:
-    """The numbers of a wanted status. The rules have some hundred."""
     class_, subject, detail = (_ANY if number == "x" else int(number) for number in want.split("."))
+    _WANTED[want] = (class_, subject, detail)
     return class_, subject, detail
 
 

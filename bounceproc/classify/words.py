@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bounceproc.rare import Rare
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_TEXT: Final = 2000
 """Characters of a text that are looked at. RFC 5321 4.5.3.1.5 caps a reply line at 512 octets; prose puts its reason early."""
@@ -24,11 +21,6 @@ _ADDRESS: Final = Rare(
 """An address inside one token, possessive so that no text makes it slow. Its words (`does-not-exist@`, `spam@`) say nothing.
 A domain has letters, digits, `.-_` and whatever is in the Basic Multilingual Plane. The pattern says what it has not: a range so
 large takes `re` longer to compile than all other patterns."""
-
-_ALONE: Final = " @ "
-"""What stands in place of an address."""
-_ROUND: Final = "<>()\"',;:="
-"""Signs between which addresses stand and which are no part of them."""
 
 _HOST: Final = Rare(r"(?<![\w.\-])[\w\-]++(?:\.[\w\-]++)+\.? ?\[[0-9a-f]{1,4}[.:][0-9a-f.:]{1,42}\]", re.IGNORECASE)
 """A host with its IP, as in `host antispam.example.com[192.0.2.1] said:`. Its name is no word of the reply."""
@@ -58,9 +50,9 @@ def words_of(text: str) -> list[str]:
     """
     text = text[:MAX_TEXT]
     if "@" in text:
-        text = _around(text, "@", _without_address)
+        text = _around(text, "@", _ADDRESS, " @ ")
     if "[" in text:
-        text = _around(text, "[", _without_host)
+        text = _around(text, "[", _HOST, " ")
     if " - " in text:
         text = _ASYNCOS.sub(" ", text)
     if text.isascii():
@@ -70,8 +62,8 @@ def words_of(text: str) -> list[str]:
     return [word for word in words if len(word) > 3 or word not in _NUMBERS]
 
 
-def _around(text: str, sign: str, without: Callable[[str], str]) -> str:
-    """A text of which the tokens with a sign are without what that sign stands for. Each character is looked at once."""
+def _around(text: str, sign: str, pattern: Rare, by: str) -> str:
+    """Replace a pattern where its sign stands, without a search of all the text. Each character is looked at once."""
     parts: list[str] = []
     done = 0
     at = text.find(sign)
@@ -79,28 +71,10 @@ def _around(text: str, sign: str, without: Callable[[str], str]) -> str:
         start = max(text.rfind(" ", done, max(at - 1, done)) + 1, done)
         end = text.find(" ", at)
         end = len(text) if end < 0 else end
-        parts += (text[done:start], without(text[start:end]))
+        parts += (text[done:start], pattern.sub(by, text[start:end]))
         done = end
         at = text.find(sign, done)
     return "".join((*parts, text[done:]))
-
-
-def _without_address(token: str) -> str:
-    """`@` in place of each address. One plain address, signs round it, is seen without the pattern."""
-    address = token.strip(_ROUND)
-    local, _, domain = address.partition("@")
-    if not (token.isascii() and _is_plain(domain) and _is_plain(local)):
-        return _ADDRESS.sub(_ALONE, token)
-    at = token.find(address)
-    return f"{token[:at]}{_ALONE}{token[at + len(address) :]}"
-
-
-def _without_host(token: str) -> str:
-    return _HOST.sub(" ", token)
-
-
-def _is_plain(text: str) -> bool:
-    return text.isalnum() or text.replace(".", "").replace("-", "").replace("_", "").isalnum()
 
 
 def folded(words: list[str]) -> str:

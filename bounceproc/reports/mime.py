@@ -100,7 +100,7 @@ class Headers:
         """`block` holds the lines of the header, each after its LF, and ends with one."""
         self.block = block
         self._text = block.decode("latin-1")
-        self._lowered = block.lower().decode("latin-1")  # names are ASCII, and octets are lowered in half the time
+        self._lowered = self._text.lower()
         self._is_spaced: bool | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -154,8 +154,8 @@ class Headers:
     def _decoded(self, at: int) -> str:
         end = self._end(at)
         value = self._text[at:end]
-        if value.isascii() and "=?" not in value and "\x1b" not in value:  # as nearly all are
-            return value.strip() if "  " not in value and value.isprintable() else " ".join(value.split())
+        if value.isascii() and "=?" not in value and "\x1b" not in value:
+            return " ".join(value.split())  # as nearly all are
         return value_text(self.block[at:end])
 
     def plain(self, name: bytes) -> str | None:

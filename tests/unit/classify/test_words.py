@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounceproc.classify import words as module
 from bounceproc.classify.words import MAX_GAP, MAX_TEXT, contains, folded, pattern_of, words_of
 
 
@@ -104,8 +103,3 @@ def test_no_text_makes_folding_slow(text: str) -> None:
     contains(folded(words_of(text)), "mailbox * mailbox * mailbox * full")
 
     assert time.process_time() - before < 0.25
-
-
-@given(st.text(alphabet="ab1@.-_+<>()\"',;:=[]% ä", max_size=24))
-def test_plain_addresses_are_taken_out_as_all_are(text: str) -> None:
-    assert module._without_address(text) == module._ADDRESS.sub(" @ ", text)
