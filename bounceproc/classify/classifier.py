@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bounceproc.classify.builtin import built_in_rules
 from bounceproc.classify.categories import CATEGORIES, Category, Fault
 from bounceproc.classify.classification import Classification
-from bounceproc.classify.index import PATTERNS, candidates
+from bounceproc.classify.index import candidates, place_of
 from bounceproc.classify.letters import undone
 from bounceproc.classify.rule import Facts, Rule, RuleSet, doubts
 from bounceproc.classify.words import MAX_TEXT, contains, folded, words_of
@@ -31,8 +31,8 @@ _WORDINGS: Final = 2048
 """Wordings whose rules are remembered. The servers of this world say what they say in some hundred ways, once addresses and
 codes are taken off, and most reports of a day repeat a few of them."""
 
-_WORDING: Final = 600
-"""Characters of the longest wording that is remembered."""
+_WORDING: Final = 1200
+"""Characters of the longest wording that is remembered: that of a notice which gives no reply and is read whole."""
 
 _MAX_CODES: Final = 8
 """Codes of a text that are looked at: a reply has one or two, a transcript a handful."""
@@ -178,7 +178,7 @@ class Classifier:
     def _worded(self, words: list[str], line: str) -> tuple[int, ...]:
         found: list[int] = []
         for entry in candidates(self.rules.index, words):
-            place, number = divmod(entry, PATTERNS)
+            place, number = place_of(entry)
             if contains(line, self._table[place].patterns[number]):
                 found.append(place)
                 if place not in self._conditional:
@@ -191,7 +191,7 @@ class Classifier:
         line = folded(words)
         found: dict[int, str] = {}
         for entry in candidates(self.rules.index, words):
-            place, number = divmod(entry, PATTERNS)
+            place, number = place_of(entry)
             pattern = self._table[place].patterns[number]
             if place not in found and contains(line, pattern) and self._holds(place, facts):
                 found[place] = pattern

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATTERNS: Final = 1 << 20
+_BITS: Final = 20
+PATTERNS: Final = 1 << _BITS
 """More patterns than one rule can have."""
 
 _ALONE: Final = ""
@@ -23,7 +24,7 @@ class Index:
     packed together in some octets of UTF-8, and unpacked when that word is first seen: `second=entry entry,second=entry`.
     """
 
-    __slots__ = ("_ends", "_groups", "_packed", "_places", "words")
+    __slots__ = ("_ends", "_entries", "_groups", "_packed", "_places", "words")
 
     def __init__(self, words: Sequence[str], octets: Sequence[int], packed: bytes, start: int = 0) -> None:
         """`words` are the first words, `octets` how long the group of each is; the groups are in `packed` from `start` on."""
@@ -32,6 +33,7 @@ class Index:
         self._ends: Final = [*accumulate(octets, initial=start)]
         self._packed: Final = packed
         self._groups: Final[dict[str, dict[str, str]]] = {}
+        self._entries: Final[dict[str, list[int]]] = {}
 
     @classmethod
     def of(cls, keys: dict[tuple[str, str], list[int]]) -> Index:
@@ -58,6 +60,13 @@ class Index:
                 second, _, entries = item.partition("=")
                 known[second] = entries
             self._groups[word] = known
+        return known
+
+    def entries(self, listed: str) -> list[int]:
+        """What `behind` has for a second word, as numbers: most texts ask for the same few again and again."""
+        known = self._entries.get(listed)
+        if known is None:
+            known = self._entries[listed] = [int(entry) for entry in listed.split(" ")]
         return known
 
 
@@ -90,9 +99,16 @@ def candidates(index: Index, words: list[str]) -> list[int]:
             pair = behind.get(words[place + 1])
             if pair is not None:
                 lines.add(pair)
-    found = [int(entry) for line in lines for entry in line.split()]
+    found: list[int] = []
+    for line in lines:
+        found += index.entries(line)
     found.sort()
     return found
+
+
+def place_of(entry: int) -> tuple[int, int]:
+    """The place of a rule and the number of its pattern. No `divmod`: compiled, it makes objects of its numbers."""
+    return entry >> _BITS, entry & (PATTERNS - 1)
 
 
 def _pattern_keys(pattern: str) -> list[tuple[str, str]]:
