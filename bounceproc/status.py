@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 _ENHANCED: Final = re.compile(r"[245](?<![\d.][245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 """The first sign is literal, here and below, so that the search is fast."""
 _CLASSES: Final = ("5.", "4.", "2.")
-_BEGINS: Final = re.compile(r"[2-5][0-5]\d[\s\-#]")
-"""How nearly every reply begins: one look instead of a search."""
+_CODES: Final = {str(code): code for code in range(200, 560) if code % 100 < 60}
+_BEHIND_CODE: Final = frozenset(" -\n\t#")
+"""Signs behind the code with which nearly every reply begins: two looks instead of a search."""
 _REPLY: Final = re.compile(r"[2-5](?<![\d.][2-5])[0-5]\d(?=[\s\-#]|$)")
 
 
@@ -68,7 +69,8 @@ def find_reply_code(text: str) -> int | None:
 
     A number counts only where a reply code can stand: at a word's start and before a space, hyphen, `#` or the end.
     """
-    if _BEGINS.match(text):
-        return int(text[:3])
+    code = _CODES.get(text[:3])
+    if code is not None and text[3:4] in _BEHIND_CODE:
+        return code
     found = _REPLY.search(text)
     return int(found[0]) if found else None

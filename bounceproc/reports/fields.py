@@ -44,6 +44,14 @@ _MONTHS: Final = {
     for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)  # noqa: SIM905 - reads as a calendar
 }
 _USUAL_MONTHS: Final = {name.capitalize(): f"{number:02}" for name, number in _MONTHS.items()}
+_SHIFTS: Final = {
+    f"{sign}{hours:02}{minutes:02}": (1 if sign == "+" else -1) * timedelta(hours=hours, minutes=minutes)
+    for sign in "+-"
+    for hours in range(15)
+    for minutes in (0, 30, 45)
+    if hours or minutes
+}
+"""How far the zones of this world are from UTC: one subtraction instead of a conversion between zones."""
 _UTC: Final = frozenset({"GMT", "UTC", "UT", "Z", "+0000", "-0000"})
 
 _NAMES: Final = {
@@ -201,7 +209,12 @@ def date(value: str) -> datetime | None:
         words = value.split(None, 6)
         day = words[1] if len(words[1]) > 1 else f"0{words[1]}"
         zone = "Z" if words[5] == "GMT" else words[5]
-        moment = datetime.fromisoformat(f"{words[3]}-{_USUAL_MONTHS[words[2]]}-{day}T{words[4]}{zone}")
+        shift = _SHIFTS.get(zone)
+        moment = datetime.fromisoformat(
+            f"{words[3]}-{_USUAL_MONTHS[words[2]]}-{day}T{words[4]}{'Z' if shift else zone}"
+        )
+        if shift is not None:
+            return moment - shift
         return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, KeyError, IndexError, OverflowError):
         return _unusual_date(value)

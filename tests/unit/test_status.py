@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +77,12 @@ def test_the_first_reply_code_is_found(text: str, code: int) -> None:
 )
 def test_a_number_where_no_reply_code_can_stand_is_none(text: str) -> None:
     assert find_reply_code(text) is None
+
+
+@given(st.text(alphabet="2345067 -#\n\t.x\uff15", max_size=9))
+def test_a_code_at_the_beginning_is_the_one_a_search_finds(text: str) -> None:
+    found = re.search(r"(?<![\d.])[2-5][0-5]\d(?=[\s\-#]|$)", text)
+    assert find_reply_code(text) == (int(found[0]) if found else None)
 
 
 @given(st.text())

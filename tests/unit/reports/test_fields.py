@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
@@ -109,6 +109,20 @@ def test_what_is_no_date_is_none(value: str) -> None:
 @given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - bounds are naive by contract
 def test_a_date_comes_back(moment: datetime) -> None:
     assert fields.date(format_datetime(moment)) == moment.replace(microsecond=0)
+
+
+ZONES = st.timedeltas(min_value=timedelta(hours=-15), max_value=timedelta(hours=15)).map(
+    lambda shift: timezone(timedelta(minutes=shift // timedelta(minutes=1)))
+)
+
+
+@settings(deadline=None)
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2200, 1, 1), timezones=ZONES))  # noqa: DTZ001 - bounds are naive by contract
+def test_a_date_of_any_zone_comes_back_in_utc(moment: datetime) -> None:
+    found = fields.date(format_datetime(moment))
+    assert found == moment.replace(microsecond=0)
+    assert found is not None
+    assert found.tzinfo is UTC
 
 
 @settings(deadline=None)
