@@ -538,6 +538,7 @@ def read_flufl(mail: Mail) -> Report | None:
         for raw in sorted(temporary | permanent)
         if (address := _sane(raw)) is not None
     ]
+    found = _of_others(found, mail)
     if not found:
         return None
     why = _told(mail.notice)
@@ -560,6 +561,14 @@ def _flufl(octets: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:
         return frozenset(temporary), frozenset(permanent)
     except Exception:  # noqa: BLE001 - the seam: whatever a foreign detector trips over, the message is unrecognised
         return frozenset(), frozenset()
+
+
+def _of_others(found: list[tuple[Address, EventType]], mail: Mail) -> list[tuple[Address, EventType]]:
+    """Without the Message-ID of the returned mail, and without our own address where there is another one."""
+    message_id = (mail.original.message_id or "").strip("<>") if mail.original is not None else ""
+    ours = mail.headers.get(b"to").lower()
+    found = [one for one in found if one[0].text != message_id]
+    return [one for one in found if one[0].normal not in ours] or found
 
 
 def _sane(raw: bytes) -> Address | None:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bounceproc.classify.classifier import default_classifier
+from bounceproc.classify.events import classified
 from bounceproc.errors import MalformedReportError
 from bounceproc.event import iso
+from bounceproc.reports.prose import formats
 from bounceproc.reports.recognise import recognise
 
 if TYPE_CHECKING:
@@ -38,10 +41,18 @@ def field(event: Event, key: str) -> object:
     return value if value is None or isinstance(value, int) else str(value)
 
 
+def judged(event: Event) -> dict[str, str | None]:
+    """What is not read in the message, but concluded from it."""
+    said = classified(event, default_classifier())
+    return {"category": said.category, "class": said.class_}
+
+
 def differences(event: Event, wanted: dict[str, Any]) -> list[str]:
     found = []
     for key, value in wanted.items():
         match key:
+            case "category" | "class":
+                fine = judged(event)[key] == value
             case "no_recipient":
                 fine = event.recipient is None
             case "diagnostic_has":
@@ -73,6 +84,11 @@ def test_a_message_says_what_is_expected(path: Path) -> None:
     wanted = expected.get("events", [])
     assert len(said.events) == len(wanted)
     assert [differences(event, want) for event, want in zip(said.events, wanted, strict=True)] == [[] for _ in wanted]
+
+
+def test_every_described_format_has_a_message() -> None:
+    expected = {tomllib.loads(path.with_suffix(".toml").read_text("utf-8")).get("detector") for path in MESSAGES}
+    assert {form.id for form in formats()} <= expected
 
 
 @pytest.mark.parametrize("path", MESSAGES, ids=name)

@@ -101,6 +101,19 @@ def test_the_junk_of_the_last_detector_is_dropped(monkeypatch: pytest.MonkeyPatc
     assert [str(event.recipient) for event in report.events] == ["good@example.org"]
 
 
+def test_the_last_detector_condemns_neither_us_nor_a_message_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {b"news@example.com", b"sent-1@example.com", b"gone@example.org"}
+    monkeypatch.setattr(flufl.bounce, "all_failures", lambda _message: (frozenset(), frozenset(named)))
+    notice = (
+        b"To: news@example.com\n"
+        + NOTICE
+        + b"nothing known\n\nBelow this line is a copy of the message.\n\nMessage-ID: <sent-1@example.com>\nTo: gone@example.org\n"
+    )
+    report = prose.read_flufl(Mail.parse(notice))
+    assert report is not None
+    assert [str(event.recipient) for event in report.events] == ["gone@example.org"]
+
+
 def said(text: str, subject: str = "Undeliverable") -> list[tuple[str, str, str]]:
     mail = Mail.parse(f"From: MAILER-DAEMON@x.example\nSubject: {subject}\n\n{text}\n".encode())
     report = prose.read(mail) or prose.read_sentence(mail)
