@@ -89,6 +89,7 @@ class ProseFormat(NamedTuple):
     glued: bool = False
     apart: bool = False
     original_to: bool = False
+    quotable: bool = False
     trust: Trust = Trust.REPORTED
 
     @classmethod
@@ -106,6 +107,7 @@ class ProseFormat(NamedTuple):
             glued=table.get("glued", False),
             apart=table.get("apart", False),
             original_to=table.get("original_to", False),
+            quotable=table.get("quotable", False),
             trust=_trust(table),
             **patterns,
         )
@@ -228,7 +230,8 @@ def read(mail: Mail) -> Report | None:
     if not mail.is_notice:
         return None
     for form, found in _matches(mail, Trust.REPORTED):
-        return _report(mail, form.id, found, form.trust)
+        if not form.quotable or mail.tells_of_failure:
+            return _report(mail, form.id, found, form.trust)
     listed = addresses(mail.headers.get(b"x-failed-recipients"))
     if not listed:
         return None
