@@ -69,6 +69,13 @@ _GLUED: Final = re.compile(r"(?<!\S)(unavailable(?=[a-z])|[a-z]{3,}(?=[A-Z]))([A
 """The last word of a line and the first of the next one, of a reply whose lines were put together without a space."""
 _OCTAL: Final = re.compile(r"\\[23][0-7]{2}(?:\\[23][0-7]{2})*")
 """How Exim writes the octets of letters that are no ASCII, to people."""
+_DISCLAIMER: Final = Sought(
+    "intended ,confidentiality,vertraulich,confidentiel,confidencial,riservat,vertrouwelijk,poufn",
+    r"intended (?:recipient|addressee|only|solely)|confidentiality (?:note|notice)|nicht der richtige adressat|vertrauliche (?:und|informationen|e-mail)|"
+    r"strictement confidentiel|informations? confidentielles?|informaci[oó]n confidencial|informa[cç](?:ão|ões|ao|oes) confidencia|"
+    r"informazioni riservate|vertrouwelijke informatie|informacje poufne|конфиденциальн\w+ информаци",
+)
+"""What lawyers have put below every mail of a house, of whatever kind: it speaks of senders and recipients."""
 _TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
 
 
@@ -338,6 +345,8 @@ def _paragraph(text: str) -> str:
     text = text.lstrip(" \t\n:")
     blank = _BLANK_LINE.search(text)
     text = text[: blank.start()] if blank else text
+    if _DISCLAIMER.search(text):
+        return ""
     if "<<<" not in text:
         return text
     return "\n".join(reply[1] for line in text.split("\n") if (reply := _REPLY.match(line))) or text
@@ -345,6 +354,8 @@ def _paragraph(text: str) -> str:
 
 def _clean(text: str) -> str:
     """A reason without the colons before it and the rules drawn under it."""
+    if len(text) > SHORT and (found := _DISCLAIMER.search(text)) and (end := text.rfind("\n\n", 0, found.start())) > 0:
+        text = text[:end]
     return fields.squeezed(text).lstrip(" :;,.)>-").rstrip(" =*-")
 
 

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 def read(mail: Mail) -> Report | None:
     """A notice of type Bounce, Complaint, Delivery or DeliveryDelay (SES developer guide, "Notification contents")."""
-    if mail.root.is_multipart or mail.is_answer:
+    if mail.is_answer:
         return None
     text = mail.human.lstrip()
     if text[:1] != "{" or not any(mark in text[:2000] for mark in _MARKS):

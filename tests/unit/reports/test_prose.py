@@ -258,3 +258,19 @@ def test_a_letter_about_a_bounce_is_none() -> None:
     mail = Mail.parse(f"From: Anne <a@example.net>\nSubject: aide\n\n{letter}".encode())
     assert prose.read(mail) is None
     assert prose.read_sentence(mail) is None
+
+
+@pytest.mark.parametrize(
+    "disclaimer",
+    [
+        "This e-mail is confidential. If you are not the intended recipient, please notify the sender and delete it.",
+        "-- \nConfidentiality notice: whoever is not meant tells the sender.",
+        "Diese E-Mail kann vertrauliche Informationen enthalten. Wenn Sie nicht gemeint sind, informieren Sie den Absender.",
+        "Ce message contient des informations confidentielles. Prévenez l'expéditeur.",
+    ],
+)
+def test_what_lawyers_put_below_every_mail_is_no_reason(disclaimer: str) -> None:
+    text = "Delivery has failed to these recipients or groups:\n\na@example.org<mailto:a@example.org>\nNobody of this name is here."
+    assert said(f"{text}\n\n{disclaimer}") == said(text)
+    text = "This is the mail system at host x.\n\n<a@example.org>: gone"
+    assert said(f"{text}\n\n{disclaimer}") == said(text)
