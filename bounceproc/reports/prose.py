@@ -70,8 +70,8 @@ _GLUED: Final = re.compile(r"(?<!\S)(unavailable(?=[a-z])|[a-z]{3,}(?=[A-Z]))([A
 _OCTAL: Final = re.compile(r"\\[23][0-7]{2}(?:\\[23][0-7]{2})*")
 """How Exim writes the octets of letters that are no ASCII, to people."""
 _DISCLAIMER: Final = Sought(
-    "intended ,confidentiality,vertraulich,confidentiel,confidencial,riservat,vertrouwelijk,poufn",
-    r"intended (?:recipient|addressee|only|solely)|confidentiality (?:note|notice)|nicht der richtige adressat|vertrauliche (?:und|informationen|e-mail)|"
+    "intended,confidentiality,vertraulich,confidentiel,confidencial,riservat,vertrouwelijk,poufn",
+    r"(?:not|other than)(?: (?:the|an))?\s+intended\s+(?:recipient|addressee)|intended\s+(?:only|solely)\s+for|confidentiality (?:note|notice)|nicht der richtige adressat|vertrauliche (?:und|informationen|e-mail)|"
     r"strictement confidentiel|informations? confidentielles?|informaci[oó]n confidencial|informa[cç](?:ão|ões|ao|oes) confidencia|"
     r"informazioni riservate|vertrouwelijke informatie|informacje poufne|конфиденциальн\w+ информаци",
 )

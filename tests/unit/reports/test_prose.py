@@ -274,3 +274,10 @@ def test_what_lawyers_put_below_every_mail_is_no_reason(disclaimer: str) -> None
     assert said(f"{text}\n\n{disclaimer}") == said(text)
     text = "This is the mail system at host x.\n\n<a@example.org>: gone"
     assert said(f"{text}\n\n{disclaimer}") == said(text)
+
+
+def test_an_intended_recipient_is_no_disclaimer() -> None:
+    reason = "Sorry, your intended recipient has too much mail stored in his mailbox."
+    assert said(f"Hi. This is the qmail-send program at x.\n\n<a@example.org>:\n{reason}\n") == [
+        ("qmail", "a@example.org", reason)
+    ]
