@@ -9,6 +9,7 @@ from bounceproc.classify.categories import CATEGORIES
 from bounceproc.classify.events import CLASSIFIED
 from bounceproc.event import EventType, Kind
 from bounceproc.meaning import interpret
+from bounceproc.reports.recognise import is_unknown_notice
 from bounceproc.reports.where import where
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ KINDS = {
     Kind.MALFORMED: "a report that cannot be read: it is parked for a person and decides nothing",
 }
 """What a message is, in words."""
+
+NOT_UNDERSTOOD = (
+    "not understood: a mail system seems to have written it, and no reader knows its format, so nothing is recorded and nobody "
+    "is suppressed"
+)
+"""The same for ordinary mail that may be none."""
 
 ACTS = {
     EventType.DELAY: "a warning, the queue still tries: it never counts",
@@ -66,11 +73,12 @@ def explain_message(message: bytes, classifier: Classifier, prove: Prove | None 
     """
     meaning = interpret(message, classifier)
     proofs = prove(message, meaning.kind, meaning.events) if prove else [(event, "") for event in meaning.events]
-    return [_message(meaning), *(_event(message, event, classifier, why) for event, why in proofs)]
+    return [_message(message, meaning), *(_event(message, event, classifier, why) for event, why in proofs)]
 
 
-def _message(meaning: Interpretation[Event]) -> list[Step]:
-    steps = [Step("message", f"{KINDS[meaning.kind]} ({meaning.kind})")]
+def _message(message: bytes, meaning: Interpretation[Event]) -> list[Step]:
+    is_unknown = meaning.kind is Kind.OTHER and is_unknown_notice(message)
+    steps = [Step("message", f"{NOT_UNDERSTOOD if is_unknown else KINDS[meaning.kind]} ({meaning.kind})")]
     report = meaning.report
     if report is not None:
         steps.append(Step("reader", f"{report.detector}, the most authoritative that knows this format"))

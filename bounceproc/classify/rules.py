@@ -118,6 +118,8 @@ def _assembled(operator: Iterable[Path], built_in: RuleSet) -> tuple[RuleSet, li
         return built_in, problems
     providers = Providers((*built_in.providers, *(provider for _, provider in read if provider)))
     rules = RuleSet.of((*own, *built_in.rules), providers)
+    if not any("[provider]" in problem for problem in problems):  # of one that cannot be read the name is not known
+        problems += unknown_providers(own, providers)
     problems += duplicate_ids((*built_in.rules, *own))
     problems += hidden_examples(rules, own)
     problems += hidden_patterns(own)
@@ -136,6 +138,25 @@ def hidden_examples(rules: RuleSet, which: Iterable[Rule]) -> list[str]:
         for one in try_examples(rules, which)
         if not one.passed
     ]
+
+
+def unknown_providers(which: Iterable[Rule], providers: Providers) -> list[str]:
+    """One line for each provider that can be nobody's: neither a name that a file gives nor a domain."""
+    names = [provider.name for provider in providers]
+    return [
+        f"{rule.file}: rule {rule.id!r}: unknown provider {name!r}; "
+        f"{_meant(name, names)}write a domain (`example.com`, `*.example.com`) or a name that a file gives under [provider]"
+        for rule in which
+        for name in rule.provider
+        if name not in names and "." not in name and "*" not in name
+    ]
+
+
+def _meant(name: str, names: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - for a wrong rule alone
+
+    close = get_close_matches(name, names, 1)
+    return f"did you mean {close[0]!r}? Else " if close else ""
 
 
 def hidden_patterns(rules: Sequence[Rule]) -> list[str]:

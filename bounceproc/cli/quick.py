@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
+_SOURCES = "BOUNCEPROC_PURE"
+"""The one variable that configures nothing: it makes the sources run where they were compiled."""
+
+
 def command(arguments: Sequence[str]) -> Callable[[], None] | None:
     """What a plain command line asks for, ready to be called; None where it is not plain."""
     if arguments[:1] == ["check"]:
@@ -116,4 +120,7 @@ def _read(arguments: Sequence[str], known: Mapping[str, str]) -> tuple[dict[str,
 def _has_configuration() -> bool:
     from bounceproc.config.finding import find
 
-    return any(name.startswith("BOUNCEPROC_") for name in os.environ) or find(None, os.environ, Path.cwd()) is not None
+    return (
+        any(name.startswith("BOUNCEPROC_") and name != _SOURCES for name in os.environ)
+        or find(None, os.environ, Path.cwd()) is not None
+    )

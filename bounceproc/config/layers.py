@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_FILE_OCTETS: Final = 1024 * 1024
 """A configuration longer than this is another file, named by mistake."""
 PREFIX: Final = "BOUNCEPROC_"
+_NO_KEYS: Final = frozenset((FILE_VARIABLE, "BOUNCEPROC_PURE"))
+"""Variables that stand for no key: which file is read, and whether the sources run where they were compiled."""
 
 _SQLITE: Final = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)", re.DOTALL)
 _TWIN: Final = re.compile(r"_(?:file|env)\Z")
@@ -119,7 +121,7 @@ def _from_environment(
     values: dict[str, Any] = {}
     names: dict[Location, tuple[int, str]] = {}
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name == FILE_VARIABLE or not environ[name]:
+        if not name.startswith(PREFIX) or name in _NO_KEYS or not environ[name]:
             continue  # an empty variable is how compose files say "not set"
         if name not in known:
             warnings.append(_unknown_variable(name, known))

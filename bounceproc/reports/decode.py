@@ -27,6 +27,8 @@ _NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabc
 
 _UNSHOWN: Final = ("style", "script", "head")
 _BREAK: Final = Rare(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|p|div|tr|li|table|hr)\b[^<>]{0,2000}>", re.IGNORECASE)
+_PRE: Final = Rare(r"</?pre\b[^<>]{0,2000}>", re.IGNORECASE)
+"""Between the first and the second, and so on: a page that opens two in each other is none that a mail system writes."""
 _TAG: Final = Rare(r"<[!/a-z?][^<>]{0,5000}>", re.IGNORECASE)
 _BLANK: Final = Rare(r"[ \t\r\f\v\u00a0]+")
 
@@ -89,10 +91,18 @@ def html_text(page: str) -> str:
 
     for name in _UNSHOWN:
         page = _without(page, name)
-    page = page.replace("\n", " ")
+    page = _unwrapped(page)
     page = _TAG.sub("", _BREAK.sub("\n", page))
     lines = (_BLANK.sub(" ", line).strip() for line in html.unescape(page).split("\n"))
     return "\n".join(lines)
+
+
+def _unwrapped(page: str) -> str:
+    """A page whose line ends are those that are shown: within `pre` all of them, elsewhere none."""
+    pieces = _PRE.pattern.split(page)
+    for place in range(0, len(pieces), 2):
+        pieces[place] = pieces[place].replace("\n", " ")
+    return "\n".join(pieces)
 
 
 def _without(page: str, name: str) -> str:

@@ -115,7 +115,15 @@ def read(mail: Mail) -> Report | None:
     part = _status_part(mail)
     if part is None or (not mail.is_notice and (mail.is_answer or not part.report)):
         return None  # somebody forwards a report, its parts attached
-    return told(mail, part.text(MAX_REPORT), "rfc6533" if "global" in part.type else "rfc3464")
+    return told(mail, _fields_of(part), "rfc6533" if "global" in part.type else "rfc3464")
+
+
+def _fields_of(part: Part) -> str:
+    """The text of a part of fields: some forget the blank line that ends the header of the part."""
+    text = part.text(MAX_REPORT)
+    if b"final-recipient" not in part.headers and b"original-recipient" not in part.headers:
+        return text
+    return f"{part.headers.block.decode('utf-8', 'replace').lstrip()}\n{text}"
 
 
 def told(mail: Mail, text: str, detector: str) -> Report:
@@ -190,11 +198,17 @@ def grouped(text: str) -> tuple[Block, list[Block]]:
     for block in fields.blocks(text):
         if "final-recipient" in block or "original-recipient" in block or "x-actual-recipient" in block:
             groups.append(block)
-        elif groups and "action" not in groups[-1] and any(name in block for name in _PER_RECIPIENT):
+        elif groups and _goes_on(groups[-1], block):
             groups[-1].update({name: value for name, value in block.items() if name not in groups[-1]})
         elif not groups:
             message.update(block)
     return message, groups
+
+
+def _goes_on(group: Block, block: Block) -> bool:
+    """Whether fields that name nobody belong to the group before them: it has no action yet, or lacks what they have."""
+    own = [name for name in _PER_RECIPIENT if name in block]
+    return own != [] and ("action" not in group or not any(name in group for name in own))
 
 
 def _picked(block: Block, names: tuple[str, ...]) -> Block:

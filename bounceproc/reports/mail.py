@@ -38,7 +38,7 @@ _MACHINE_LOCAL: Final = Rare(
 )
 _MACHINE_NAME: Final = Sought(
     "mail,delivery ,administra,master,microsoft outlook",
-    r"(?:mail(?:er)?[ -]?(?:delivery|deliver|daemon|administrator|system)|delivery (?:sub)?system|system administrator|"
+    r"(?:mail(?:er)?[ -]?(?:delivery|deliver|daemon|administrator|system)|delivery (?:sub)?system|courier mail server|system administrator|"
     r"post ?master|ndr administrator|systemadministrator|administrateur syst|administrador del sistema|microsoft outlook\b)",
 )
 USUAL_DAEMON: Final = Sought(

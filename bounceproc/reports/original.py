@@ -17,11 +17,11 @@ _MARK: Final = re.compile(
     r"\n[ \t>|*=-]{0,80}+(?:"
     rf"a(?:ttachment {_IS_COPY}| copy of the (?:original )?message)|b(?:elow (?:this line )?{_IS_COPY}|egin (?:returned|original) message)|"
     rf"c(?:opy of the original message|abeçalhos? da mensagem)|dkim-signature:[ \t]?\S|"
-    rf"e(?:nclosed {_IS_COPY}|n-têtes (?:du|de) message|ncabezados? d\w+ mensaje)|h(?:eaders? of the original message|ere is your message)|"
+    rf"e(?:nclosed (?:{_IS_COPY}|are the original headers)|n-têtes (?:du|de) message|ncabezados? d\w+ mensaje)|h(?:eaders? of the original message|ere is your message)|"
     rf"i(?:ncluded {_IS_COPY}|ntestazioni (?:del )?messaggio)|message (?:headers? follow|text follows|contents follow)|"
     r"o(?:riginal m(?:essage(?: headers?|(?: (?:follows?|body|text|is))?[^a-z\n]*(?:\n|$))|ail info)|orspronkelijke berichtkop)|"
     r"re(?:turned message|ceived:[ \t]?\S|turn-path:[ \t]?\S)|"
-    rf"th(?:is {_IS_COPY}|e (?:headers? of the original message|first \d+ lines of your original|text of your message|"
+    rf"th(?:is {_IS_COPY}|e (?:headers? of the original message|message headers?:|first \d+ lines of your original|text of your message|"
     r"original message (?:header|follows|is (?:attached|below))))|u(?:nsent message follows|rsprüngliche nachricht|rsprungliga brevhuvud)|"
     r"x-received:[ \t]?\S|your message follows|исходные заголовки|元のメッセージ|原始邮件|原郵件)"
 )

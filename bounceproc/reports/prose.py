@@ -68,6 +68,13 @@ _GLUED: Final = re.compile(r"(?<!\S)(unavailable(?=[a-z])|[a-z]{3,}(?=[A-Z]))([A
 """The last word of a line and the first of the next one, of a reply whose lines were put together without a space."""
 _OCTAL: Final = re.compile(r"\\[23][0-7]{2}(?:\\[23][0-7]{2})*")
 """How Exim writes the octets of letters that are no ASCII, to people."""
+_DISCLAIMER: Final = Sought(
+    "intended,confidentiality,vertraulich,confidentiel,confidencial,riservat,vertrouwelijk,poufn",
+    r"(?:not|other than)(?: (?:the|an))?\s+intended\s+(?:recipient|addressee)|intended\s+(?:only|solely)\s+for|confidentiality (?:note|notice)|nicht der richtige adressat|vertrauliche (?:und|informationen|e-mail)|"
+    r"strictement confidentiel|informations? confidentielles?|informaci[oó]n confidencial|informa[cç](?:ão|ões|ao|oes) confidencia|"
+    r"informazioni riservate|vertrouwelijke informatie|informacje poufne|конфиденциальн\w+ информаци",
+)
+"""What lawyers have put below every mail of a house, of whatever kind: it speaks of senders and recipients."""
 _TRANSCRIPT: Final = Sought("session follows", r"Transcript of (?:the )?session follows[^\n]*\n")
 
 
@@ -85,6 +92,7 @@ class ProseFormat(NamedTuple):
     glued: bool = False
     apart: bool = False
     original_to: bool = False
+    quotable: bool = False
     trust: Trust = Trust.REPORTED
 
     @classmethod
@@ -102,6 +110,7 @@ class ProseFormat(NamedTuple):
             glued=table.get("glued", False),
             apart=table.get("apart", False),
             original_to=table.get("original_to", False),
+            quotable=table.get("quotable", False),
             trust=_trust(table),
             **patterns,
         )
@@ -218,7 +227,8 @@ def read(mail: Mail) -> Report | None:
     if not mail.is_notice:
         return None
     for form, found in _matches(mail, Trust.REPORTED):
-        return _report(mail, form.id, found, form.trust)
+        if not form.quotable or mail.tells_of_failure:
+            return _report(mail, form.id, found, form.trust)
     listed = addresses(mail.headers.get(b"x-failed-recipients"))
     if not listed:
         return None
@@ -325,6 +335,8 @@ def _paragraph(text: str) -> str:
     text = text.lstrip(" \t\n:")
     blank = _BLANK_LINE.search(text)
     text = text[: blank.start()] if blank else text
+    if _DISCLAIMER.search(text):
+        return ""
     if "<<<" not in text:
         return text
     return "\n".join(reply[1] for line in text.split("\n") if (reply := _REPLY.match(line))) or text
@@ -332,6 +344,8 @@ def _paragraph(text: str) -> str:
 
 def _clean(text: str) -> str:
     """A reason without the colons before it and the rules drawn under it."""
+    if len(text) > SHORT and (found := _DISCLAIMER.search(text)) and (end := text.rfind("\n\n", 0, found.start())) > 0:
+        text = text[:end]
     return fields.squeezed(text).lstrip(" :;,.)>-").rstrip(" =*-")
 
 
@@ -535,6 +549,7 @@ def read_flufl(mail: Mail) -> Report | None:
         for raw in sorted(temporary | permanent)
         if (address := _sane(raw)) is not None
     ]
+    found = _of_others(found, mail)
     if not found:
         return None
     why = _told(mail.notice)
@@ -557,6 +572,14 @@ def _flufl(octets: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:
         return frozenset(temporary), frozenset(permanent)
     except Exception:  # noqa: BLE001 - the seam: whatever a foreign detector trips over, the message is unrecognised
         return frozenset(), frozenset()
+
+
+def _of_others(found: list[tuple[Address, EventType]], mail: Mail) -> list[tuple[Address, EventType]]:
+    """Without the Message-ID of the returned mail, and without our own address where there is another one."""
+    message_id = (mail.original.message_id or "").strip("<>") if mail.original is not None else ""
+    ours = mail.headers.get(b"to").lower()
+    found = [one for one in found if one[0].text != message_id]
+    return [one for one in found if one[0].normal not in ours] or found
 
 
 def _sane(raw: bytes) -> Address | None:

@@ -62,3 +62,9 @@ def recognise(message: bytes) -> Report | None:
             "Look at the message: it may have been shortened on its way.",
         )
     return None
+
+
+def is_unknown_notice(message: bytes) -> bool:
+    """Whether a mail system seems to have written a message that `recognise` takes for ordinary mail: for people who ask why."""
+    mail = Mail.parse(normalised(message))
+    return mail.is_notice and not mail.is_copy_for_postmaster and not mail.is_letter_of_postmaster

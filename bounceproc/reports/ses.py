@@ -21,6 +21,9 @@ _MARKS: Final = ('"notificationType"', '"eventType"', '\\"notificationType\\"')
 MAX_RECIPIENTS: Final = 1000
 """Recipients of one notice that are read. SES sends to 50 at most."""
 
+MAX_BLANK: Final = 16
+"""Octets of a part that are looked at for the bracket with which JSON begins."""
+
 _FEEDBACK: Final = {"not-spam": EventType.NOT_SPAM, "auth-failure": EventType.AUTH_FAILURE}
 
 Json = dict[str, Any]
@@ -28,7 +31,7 @@ Json = dict[str, Any]
 
 def read(mail: Mail) -> Report | None:
     """A notice of type Bounce, Complaint, Delivery or DeliveryDelay (SES developer guide, "Notification contents")."""
-    if mail.root.is_multipart or mail.is_answer:
+    if mail.is_answer or (mail.root.is_multipart and not _begins_with_json(mail)):
         return None
     text = mail.human.lstrip()
     if text[:1] != "{" or not any(mark in text[:2000] for mark in _MARKS):
@@ -48,6 +51,12 @@ def read(mail: Mail) -> Report | None:
         message_id=mail.message_id,
         headers=mail.headers,
     )
+
+
+def _begins_with_json(mail: Mail) -> bool:
+    """Whether the first part does: gateways make a multipart of a notice."""
+    first = mail.leaves[:1]
+    return bool(first) and first[0].octets(MAX_BLANK).lstrip()[:1] == b"{"
 
 
 def _loaded(text: str) -> Json:

@@ -69,6 +69,8 @@ def read(data: bytes) -> Report | None:
     head, body, end = status
     if head.type != "message/delivery-status" or head.encoding not in _PLAIN:
         return None
+    if data.find(b"ecipient", second, body) >= 0:
+        return None  # the blank line before the fields is missing
     returned = _entity(data, end, delimiter, is_last=True)
     text = data[body:end]
     if returned is None or returned[0].type not in RETURNED_TYPES or not text.isascii() or _ESC in text:

@@ -154,6 +154,8 @@ def test_an_operators_rules_leave_the_others_alone(tmp_path: Path) -> None:
         (('"zebra says no"', "7"), "`pattern` is a text or a list of texts"),
         (("pattern =", 'status = "5.1"\npattern ='), "bad status '5.1'; write"),
         (("pattern =", 'reply = "600"\npattern ='), "bad reply code '600'; write"),
+        (("pattern =", 'provider = "yaho"\npattern ='), "unknown provider 'yaho'; did you mean 'yahoo'?"),
+        (("pattern =", 'provider = "zebra"\npattern ='), "unknown provider 'zebra'; write a domain"),
         (("pattern =", 'class = "medium"\npattern ='), '`class` is "hard" or "soft"'),
         (("pattern =", 'vague = "yes"\npattern ='), "`vague` is true or false"),
         (("pattern =", 'doubt = "yes"\npattern ='), '`doubt` is "hard" or "address"'),

@@ -391,6 +391,10 @@ def test_unknown_variables_only_warn(folder: Path) -> None:
     )
 
 
+def test_the_variable_that_runs_the_sources_is_known(folder: Path) -> None:
+    assert load(folder, None, {"BOUNCEPROC_PURE": "1"}).warnings == ()
+
+
 def test_a_wrong_variable_is_named_as_the_place(folder: Path) -> None:
     environ = {"RETENTION__RAW": "soon", "LOOKUP__EXTENSION": "maybe", "IDENTITY__DOMAINS": '["example.com"'}
 

@@ -75,6 +75,11 @@ def test_html_becomes_lines_without_its_styles() -> None:
     assert [line for line in decode.html_text(page).split("\n") if line] == ["One & two", "three", "four"]
 
 
+def test_the_lines_of_preformatted_html_are_kept() -> None:
+    page = "<p>one\ntwo</p><PRE class=x>a\nb &lt;c&gt;\n\nd</PRE><p>e\nf"
+    assert decode.html_text(page) == "\none two\n\na\nb <c>\n\nd\n\ne f"
+
+
 def test_html_that_never_closes_is_read_to_its_end() -> None:
     assert decode.html_text("<p>seen</p><style>p{").strip() == "seen"
 

@@ -8,6 +8,7 @@ from bounceproc.errors import MalformedReportError
 from bounceproc.event import EventType
 from bounceproc.reports import dsn
 from bounceproc.reports.mail import Mail
+from bounceproc.reports.recognise import recognise
 
 
 def report(
@@ -57,6 +58,30 @@ def test_a_blank_line_in_the_middle_of_a_group_does_not_split_it() -> None:
     found = dsn.read(report("Final-Recipient: rfc822; a@example.org\n\nAction: delayed\nStatus: 4.4.1\n"))
     assert found is not None
     assert [(event.type, str(event.status)) for event in found.events] == [(EventType.DELAY, "4.4.1")]
+
+
+def test_a_blank_line_behind_every_field_splits_no_group() -> None:
+    lines = (
+        "Final-Recipient: rfc822; a@example.org",
+        "Action: failed",
+        "Status: 5.2.2",
+        "Diagnostic-Code: smtp; 552 full",
+    )
+    found = dsn.read(report("\n\n".join((*lines, *(line.replace("a@", "b@") for line in lines)))))
+    assert found is not None
+    assert [(str(event.recipient), str(event.status), event.diagnostic) for event in found.events] == [
+        ("a@example.org", "5.2.2", "552 full"),
+        ("b@example.org", "5.2.2", "552 full"),
+    ]
+
+
+def test_a_part_may_lack_the_blank_line_before_its_fields() -> None:
+    groups = "Final-Recipient: a@example.org\nAction: failed\nStatus: 5.1.1\n\nFinal-Recipient: b@example.org\nAction: failed\n"
+    whole = report(groups).data.replace(b"delivery-status\n\n", b"delivery-status\n")
+    assert whole != report(groups).data
+    said = recognise(whole)
+    assert said is not None
+    assert [str(event.recipient) for event in said.events] == ["a@example.org", "b@example.org"]
 
 
 def test_fields_before_their_recipient_belong_to_it_when_there_is_one_group() -> None:

@@ -101,6 +101,19 @@ def test_the_junk_of_the_last_detector_is_dropped(monkeypatch: pytest.MonkeyPatc
     assert [str(event.recipient) for event in report.events] == ["good@example.org"]
 
 
+def test_the_last_detector_condemns_neither_us_nor_a_message_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {b"news@example.com", b"sent-1@example.com", b"gone@example.org"}
+    monkeypatch.setattr(flufl.bounce, "all_failures", lambda _message: (frozenset(), frozenset(named)))
+    notice = (
+        b"To: news@example.com\n"
+        + NOTICE
+        + b"nothing known\n\nBelow this line is a copy of the message.\n\nMessage-ID: <sent-1@example.com>\nTo: gone@example.org\n"
+    )
+    report = prose.read_flufl(Mail.parse(notice))
+    assert report is not None
+    assert [str(event.recipient) for event in report.events] == ["gone@example.org"]
+
+
 def said(text: str, subject: str = "Undeliverable") -> list[tuple[str, str, str]]:
     mail = Mail.parse(f"From: MAILER-DAEMON@x.example\nSubject: {subject}\n\n{text}\n".encode())
     report = prose.read(mail) or prose.read_sentence(mail)
@@ -245,3 +258,26 @@ def test_a_letter_about_a_bounce_is_none() -> None:
     mail = Mail.parse(f"From: Anne <a@example.net>\nSubject: aide\n\n{letter}".encode())
     assert prose.read(mail) is None
     assert prose.read_sentence(mail) is None
+
+
+@pytest.mark.parametrize(
+    "disclaimer",
+    [
+        "This e-mail is confidential. If you are not the intended recipient, please notify the sender and delete it.",
+        "-- \nConfidentiality notice: whoever is not meant tells the sender.",
+        "Diese E-Mail kann vertrauliche Informationen enthalten. Wenn Sie nicht gemeint sind, informieren Sie den Absender.",
+        "Ce message contient des informations confidentielles. Prévenez l'expéditeur.",
+    ],
+)
+def test_what_lawyers_put_below_every_mail_is_no_reason(disclaimer: str) -> None:
+    text = "Delivery has failed to these recipients or groups:\n\na@example.org<mailto:a@example.org>\nNobody of this name is here."
+    assert said(f"{text}\n\n{disclaimer}") == said(text)
+    text = "This is the mail system at host x.\n\n<a@example.org>: gone"
+    assert said(f"{text}\n\n{disclaimer}") == said(text)
+
+
+def test_an_intended_recipient_is_no_disclaimer() -> None:
+    reason = "Sorry, your intended recipient has too much mail stored in his mailbox."
+    assert said(f"Hi. This is the qmail-send program at x.\n\n<a@example.org>:\n{reason}\n") == [
+        ("qmail", "a@example.org", reason)
+    ]
