@@ -335,7 +335,7 @@ def _paragraph(text: str) -> str:
     text = text.lstrip(" \t\n:")
     blank = _BLANK_LINE.search(text)
     text = text[: blank.start()] if blank else text
-    if _DISCLAIMER.search(text):
+    if len(text) > SHORT and not CODED.search(text) and _DISCLAIMER.search(text):
         return ""
     if "<<<" not in text:
         return text
@@ -344,7 +344,7 @@ def _paragraph(text: str) -> str:
 
 def _clean(text: str) -> str:
     """A reason without the colons before it and the rules drawn under it."""
-    if len(text) > SHORT and (found := _DISCLAIMER.search(text)) and (end := text.rfind("\n\n", 0, found.start())) > 0:
+    if "\n\n" in text and (found := _DISCLAIMER.search(text)) and (end := text.rfind("\n\n", 0, found.start())) > 0:
         text = text[:end]
     return fields.squeezed(text).lstrip(" :;,.)>-").rstrip(" =*-")
 
