@@ -25,14 +25,20 @@ large takes `re` longer to compile than all other patterns."""
 _HOST: Final = Rare(r"(?<![\w.\-])[\w\-]++(?:\.[\w\-]++)+\.? ?\[[0-9a-f]{1,4}[.:][0-9a-f.:]{1,42}\]", re.IGNORECASE)
 """A host with its IP, as in `host antispam.example.com[192.0.2.1] said:`. Its name is no word of the reply."""
 
-_ENDS_NAMES: Final = frozenset(
+
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_ENDS_NAMES: Final = _set_of(
     "com net org edu gov mil int info biz name arpa example test invalid localhost local localdomain lan internal intranet corp home "
-    "mobi asia email cloud online site shop store tech dev app xyz top club live world email mail host systems solutions agency".split()
+    "mobi asia email cloud online site shop store tech dev app xyz top club live world email mail host systems solutions agency "
+    "zip rar exe dll scr bat cmd com vbs js jar iso img lnk doc docx docm xls xlsx xlsm pdf rtf txt eml msg"
 )
-"""What a name of the DNS ends with, besides two letters of a country."""
-_WORDS_TOO: Final = frozenset("am as at be by do in is it me my no so to us".split())
+"""What a name of the DNS ends with, besides two letters of a country, or the name of a file."""
+_WORDS_TOO: Final = _set_of("am as at be by do in is it me my no so to us")
 """Countries that are words as well: a sentence that begins without a space (`is full.In case`) is no name, one of three parts is."""
-_LABELS: Final = frozenset(
+_LABELS: Final = _set_of(
     "spam antispam spamfilter spamtrap virus antivirus malware greylist greylisted greylisting graylist timeout timedout expired expire "
     "blocked block blocking refused refuse reject rejected rejects mailbox mailboxes quota overquota full disabled inactive suspended "
     "locked closed abandoned unknown user users nouser loop loops looping policy tls starttls ssl spf dkim dmarc arc blacklist "
@@ -41,7 +47,7 @@ _LABELS: Final = frozenset(
     "content filter filtered size large toolarge toobig offline unavailable unreachable temporary nxdomain nullmx null gone reputation "
     "busy overloaded infected phishing unverified unauthenticated auth authentication login suppressed suppression ptr helo rdns "
     "such domain host address account over exist exists exceeded exceeds found known "
-    "dns required greeting syntax protocol delivery notfound missing broken encrypted encryption loopback trap".split()
+    "dns required greeting syntax protocol delivery notfound missing broken encrypted encryption loopback trap"
 )
 """Labels of names that are words of refusals: a domain that is called so is not refused so."""
 
@@ -84,7 +90,7 @@ def words_of(text: str) -> list[str]:
 
 
 def _names_quiet(text: str) -> str:
-    """A text whose names of hosts and domains say nothing: `no-such-user.example` and `spam.example` are no sentences.
+    """A text whose names of hosts, domains and files say nothing: `no-such-user.example` and `spam.example` are no sentences.
 
     Their words of refusals go. What names a page on the web stays: it is chosen to explain.
     """
