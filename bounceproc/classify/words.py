@@ -25,6 +25,32 @@ large takes `re` longer to compile than all other patterns."""
 _HOST: Final = Rare(r"(?<![\w.\-])[\w\-]++(?:\.[\w\-]++)+\.? ?\[[0-9a-f]{1,4}[.:][0-9a-f.:]{1,42}\]", re.IGNORECASE)
 """A host with its IP, as in `host antispam.example.com[192.0.2.1] said:`. Its name is no word of the reply."""
 
+
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_ENDS_NAMES: Final = _set_of(
+    "com net org edu gov mil int info biz name arpa example test invalid localhost local localdomain lan internal intranet corp home "
+    "mobi asia email cloud online site shop store tech dev app xyz top club live world email mail host systems solutions agency "
+    "zip rar exe dll scr bat cmd com vbs js jar iso img lnk doc docx docm xls xlsx xlsm pdf rtf txt eml msg"
+)
+"""What a name of the DNS ends with, besides two letters of a country, or the name of a file."""
+_WORDS_TOO: Final = _set_of("am as at be by do in is it me my no so to us")
+"""Countries that are words as well: a sentence that begins without a space (`is full.In case`) is no name, one of three parts is."""
+_LABELS: Final = _set_of(
+    "spam antispam spamfilter spamtrap virus antivirus malware greylist greylisted greylisting graylist timeout timedout expired expire "
+    "blocked block blocking refused refuse reject rejected rejects mailbox mailboxes quota overquota full disabled inactive suspended "
+    "locked closed abandoned unknown user users nouser loop loops looping policy tls starttls ssl spf dkim dmarc arc blacklist "
+    "blacklisted blocklist blocklisted denied deny relay relaying sender senders recipient recipients bounce bounces bounced deferred "
+    "throttle throttled throttling ratelimit ratelimited rate limit error errors failure failed fail invalid nonexistent dead moved "
+    "content filter filtered size large toolarge toobig offline unavailable unreachable temporary nxdomain nullmx null gone reputation "
+    "busy overloaded infected phishing unverified unauthenticated auth authentication login suppressed suppression ptr helo rdns "
+    "such domain host address account over exist exists exceeded exceeds found known "
+    "dns required greeting syntax protocol delivery notfound missing broken encrypted encryption loopback trap"
+)
+"""Labels of names that are words of refusals: a domain that is called so is not refused so."""
+
 _ASYNCOS: Final = re.compile(r"[45]\.\d\.\d - [A-Za-z][\w ()]{3,60} (?=(?:[45]\d\d-)?'|$)")
 """AsyncOS explains a code in words of its own before it quotes the reply: `5.1.0 - Unknown address error '550 ...'`."""
 
@@ -53,6 +79,7 @@ def words_of(text: str) -> list[str]:
         text = _around(text, "@", _ADDRESS, " @ ")
     if "[" in text:
         text = _around(text, "[", _HOST, " ")
+    text = _names_quiet(text)
     if " - " in text:
         text = _ASYNCOS.sub(" ", text)
     if text.isascii():
@@ -60,6 +87,44 @@ def words_of(text: str) -> list[str]:
     else:
         words = _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower().replace("ł", "l"))
     return [word for word in words if len(word) > 3 or word not in _NUMBERS]
+
+
+def _names_quiet(text: str) -> str:
+    """A text whose names of hosts, domains and files say nothing: `no-such-user.example` and `spam.example` are no sentences.
+
+    Their words of refusals go. What names a page on the web stays: it is chosen to explain.
+    """
+    at = text.find(".")
+    parts: list[str] = []
+    done = 0
+    last = len(text) - 1
+    while 0 <= at < last:
+        if not text[at + 1].isalpha() or at == done or not text[at - 1].isalnum():
+            at = text.find(".", at + 1)
+            continue
+        start = at
+        while start > done and (text[start - 1].isalnum() or text[start - 1] in "-_."):
+            start -= 1
+        end = at + 1
+        while end <= last and (text[end].isalnum() or text[end] in "-_."):
+            end += 1
+        if (start == 0 or text[start - 1] != "/") and (end > last or text[end] != "/"):
+            name = text[start:end].rstrip("-_.").lower()
+            labels = name.replace("-", ".").split(".")
+            if _is_name(labels, name.count(".")):
+                quiet = " ".join(label for label in labels if label not in _LABELS)
+                parts += (text[done:start], quiet)
+                done = end
+        at = text.find(".", end)
+    return "".join((*parts, text[done:])) if parts else text
+
+
+def _is_name(labels: list[str], dots: int) -> bool:
+    """Whether labels are those of a name of the DNS that has words to be taken for others."""
+    end = labels[-1]
+    if end not in _ENDS_NAMES and (len(end) != 2 or not end.isalpha() or (end in _WORDS_TOO and dots == 1)):
+        return False
+    return not _LABELS.isdisjoint(labels)
 
 
 def _around(text: str, sign: str, pattern: Rare, by: str) -> str:

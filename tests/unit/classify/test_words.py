@@ -103,3 +103,25 @@ def test_no_text_makes_folding_slow(text: str) -> None:
     contains(folded(words_of(text)), "mailbox * mailbox * mailbox * full")
 
     assert time.process_time() - before < 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Domain quota-full.example does not accept mail", "domain example does not accept mail"),
+        ("host mx.spam-filter.example said", "host mx example said"),
+        ("no MX for no-such-user.example.", "no mx for no example"),
+        ("name=greylist.example type=MX", "name example type mx"),
+        ("<spam.example.net>: unknown", "example net unknown"),
+        ("see postmaster.t-online.de", "see postmaster t online de"),
+        ("the mailbox is full.In that case", "the mailbox is full in that case"),
+        ("quota exceeded.See the help", "quota exceeded see the help"),
+        ("see https://blocked.example/why?ip", "see https blocked example why ip"),
+        ("listed at spam.example/lookup", "listed at spam example lookup"),
+        ("rejected.", "rejected"),
+        ("mailbox-full.zip is refused", "zip is refused"),
+        (".spam.example", "example"),
+    ],
+)
+def test_words_of_hosts_names_are_no_words_of_refusals(text: str, words: str) -> None:
+    assert folded(words_of(text)) == f" {words} "
