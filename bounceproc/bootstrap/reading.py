@@ -5,16 +5,21 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bounceproc.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bounceproc.classify.categories import CategoryInfo
     from bounceproc.classify.classifier import Classifier
     from bounceproc.rawmessage import RawMessage
+
+CHUNK: Final = 256
+"""Messages handed to another process at a time: enough to hide the cost of handing over ..."""
+CHUNK_BYTES: Final = 4 * 1024 * 1024
+"""... and octets, few enough to keep memory small."""
 
 
 def read_messages(paths: Sequence[str], *, mbox: bool = False) -> Iterator[RawMessage]:
@@ -22,6 +27,13 @@ def read_messages(paths: Sequence[str], *, mbox: bool = False) -> Iterator[RawMe
     from bounceproc.sources.files import read_messages as read
 
     return read(paths, mbox=mbox)
+
+
+def in_chunks(messages: Iterable[RawMessage]) -> Iterator[list[RawMessage]]:
+    """The messages in order, in the groups that other processes get."""
+    from bounceproc.sources.bounds import bounded
+
+    return bounded(messages, lambda message: len(message.data), max_items=CHUNK, max_bytes=CHUNK_BYTES)
 
 
 def read_lines(path: str) -> Iterator[str]:

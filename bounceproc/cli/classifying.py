@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import cache, partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from bounceproc.cli.collecting import spared_collector
 from bounceproc.cli.output import Format, harmless, out, print_json, progress, table, tame
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bounceproc.rawmessage import RawMessage
-
-CHUNK: Final = 64
-"""Messages handed to a worker process at a time: enough to hide the cost of handing over, few enough to keep memory small."""
 
 
 def print_messages(
@@ -68,10 +64,11 @@ def _parallel(messages: Iterator[RawMessage], jobs: int, rules: tuple[Path, ...]
     from collections import deque
     from concurrent.futures import Future, ProcessPoolExecutor
 
-    chunks = iter(partial(lambda source: list(islice(source, CHUNK)), messages), [])
+    from bounceproc.bootstrap.reading import in_chunks
+
     waiting: deque[Future[list[str]]] = deque()
     with ProcessPoolExecutor(jobs) as pool:
-        for chunk in chunks:
+        for chunk in in_chunks(messages):
             waiting.append(pool.submit(_lines, chunk, rules))
             if len(waiting) > 2 * jobs:
                 yield from waiting.popleft().result()
