@@ -36,7 +36,7 @@ _ENDS_NAMES: Final = _set_of(
     "zip rar exe dll scr bat cmd com vbs js jar iso img lnk doc docx docm xls xlsx xlsm pdf rtf txt eml msg"
 )
 """What a name of the DNS ends with, besides two letters of a country, or the name of a file."""
-_WORDS_TOO: Final = _set_of("am as at be by do in is it me my no so to us")
+_WORDS_TOO: Final = _set_of("am an as at be by do go he if in is it me my no of ok on or so to up us we")
 """Countries that are words as well: a sentence that begins without a space (`is full.In case`) is no name, one of three parts is."""
 _LABELS: Final = _set_of(
     "spam antispam spamfilter spamtrap virus antivirus malware greylist greylisted greylisting graylist timeout timedout expired expire "
@@ -109,9 +109,11 @@ def _names_quiet(text: str) -> str:
         while end <= last and (text[end].isalnum() or text[end] in "-_."):
             end += 1
         if (start == 0 or text[start - 1] != "/") and (end > last or text[end] != "/"):
-            name = text[start:end].rstrip("-_.").lower()
+            written = text[start:end].rstrip("-_.")
+            name = written.lower()
             labels = name.replace("-", ".").split(".")
-            if _is_name(labels, name.count(".")):
+            # `Mailbox full.Email us` lacks a space between two sentences.
+            if _is_name(labels, name.count(".")) and not written.rpartition(".")[2].istitle():
                 quiet = " ".join(label for label in labels if label not in _LABELS)
                 parts += (text[done:start], quiet)
                 done = end

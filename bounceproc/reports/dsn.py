@@ -55,8 +55,6 @@ _FIELD_LINE: Final = Rare(
     r"^[ \t]{0,8}(?:final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_FINALS: Final = ("inal-Recipient", "inal-recipient", "INAL-RECIPIENT")
-"""How the name of a field of the recipient is spelt: sooner looked for than all of a text is lowered."""
 _WORD: Final = Rare(r"[a-z]+")
 _GENERIC: Final = re.compile(
     r"221[ -].*|(?=((?:[245]\d\d[ -]?)?(?:[245]\.\d{1,3}\.\d{1,3}[ :-]*)?))\1(?:\(?(?:unknown|other|undefined)?[ ]?(?:mail system|status|error|failure)?\)?|"
@@ -144,10 +142,7 @@ def read_loose(mail: Mail) -> Report | None:
     if not mail.is_notice:
         return None
     text = mail.texts if mail.root.is_multipart else mail.human
-    for name in _FINALS:
-        if name in text:
-            break
-    else:
+    if "final-recipient" not in text.lower():
         return None
     for candidate in (mail.notice,) if mail.is_answer else (text[: cut_at(text)], text):
         if len(_FIELD_LINE.findall(candidate)) > 1:  # one field alone may be a sentence

@@ -125,3 +125,16 @@ def test_no_text_makes_folding_slow(text: str) -> None:
 )
 def test_words_of_hosts_names_are_no_words_of_refusals(text: str, words: str) -> None:
     assert folded(words_of(text)) == f" {words} "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 User unknown.We could not",
+        "550 user unknown.if you",
+        "552 Mailbox full.Email us",
+        "550 Account disabled.La",
+    ],
+)
+def test_two_sentences_without_a_space_between_them_are_no_name(text: str) -> None:
+    assert words_of(text) == words_of(text.replace(".", ". "))
